@@ -1,0 +1,55 @@
+"""seance_project: the ASGI application: lifespan, HTTP and WebSocket, each to whom it is for."""
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+from seance_project.env import one_line_refusal
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "seance_project.settings")
+
+with one_line_refusal():
+    django = get_asgi_application()
+
+# These need Django's settings.
+from channels.routing import URLRouter  # noqa: E402
+
+from realtime import process  # noqa: E402
+from realtime.routing import websocket_urlpatterns  # noqa: E402
+from seance_project import drain  # noqa: E402
+from seance_project.static import StaticFiles  # noqa: E402
+
+sockets = URLRouter(websocket_urlpatterns)
+drain.on_drain(process.drain)
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    """The server's start and stop."""
+    while True:
+        message = await receive()
+        try:
+            await (process.current() if message["type"] == "lifespan.startup" else process.shutdown())
+        except Exception as error:  # noqa: BLE001  the server logs the text and ends
+            await send({"type": f"{message['type']}.failed", "message": f"{type(error).__name__}: {error}"})
+            return
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def dispatch(scope: Any, receive: Any, send: Any) -> None:
+    """One connection."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        try:
+            await sockets(scope, receive, send)
+        except ValueError:  # no such path
+            await send({"type": "websocket.close", "code": 4506})
+    else:
+        await process.current()  # a server without a lifespan (daphne) starts here
+        await django(scope, receive, send)
+
+
+application = StaticFiles(dispatch)

@@ -1,0 +1,161 @@
+"""Tests of seance_project.settings and what it is made of: databases, cache, channel layer, mail, system checks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+
+from seance_project import databases, mail
+from seance_project.checks import (
+    keys_differ,
+    mails_are_sent,
+    origins_are_exact,
+    request_log_is_outermost,
+    transactions_wait,
+)
+from seance_project.env import Env, load
+from tests.project.helpers import PRODUCTION, environment, manage
+
+
+def env(var: Path, **variables: str) -> Env:
+    return load({"VAR_DIR": str(var)} | variables, env_file=Path(os.devnull))
+
+
+def test_sqlite_takes_its_lock_at_begin_and_survives_a_power_cut(tmp_path: Path) -> None:
+    default = databases.databases(env(tmp_path))["default"]
+
+    assert default["NAME"] == str(tmp_path / "seance.sqlite3")
+    assert default["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert default["OPTIONS"]["timeout"] == 5
+    assert "synchronous=FULL" in default["OPTIONS"]["init_command"]
+    assert "journal_mode=WAL" in default["OPTIONS"]["init_command"]
+
+
+def test_postgresql_waits_for_nothing_for_ever(tmp_path: Path) -> None:
+    url = "postgresql://u:p%40ss@db:5433/seance?sslmode=require&options=-c%20lock_timeout%3D3s"
+
+    default = databases.databases(env(tmp_path, DATABASE_URL=url))["default"]
+
+    options = default["OPTIONS"]
+    assert (default["PASSWORD"], default["HOST"], default["PORT"]) == ("p@ss", "db", 5433)
+    assert default["CONN_MAX_AGE"] is None
+    assert default["CONN_HEALTH_CHECKS"] is True
+    assert "statement_timeout=10s" in options["options"]
+    assert "idle_in_transaction_session_timeout=15s" in options["options"]
+    assert options["options"].endswith("-c lock_timeout=3s"), "the URL has the last word"
+    assert (options["connect_timeout"], options["sslmode"], options["application_name"]) == (5, "require", "seance")
+
+
+def test_a_replica_is_a_second_database_that_tests_take_for_the_first(tmp_path: Path) -> None:
+    urls = {"DATABASE_URL": "postgresql://a/x", "DATABASE_REPLICA_URL": "postgresql://b/x"}
+
+    replica = databases.databases(env(tmp_path, **urls))["replica"]
+
+    assert replica["HOST"] == "b"
+    assert replica["TEST"] == {"MIRROR": "default"}
+
+
+def test_without_redis_everything_is_in_memory_and_with_it_a_dead_one_costs_half_a_second(tmp_path: Path) -> None:
+    alone, shared = env(tmp_path), env(tmp_path, REDIS_URL="redis://cache:6379/1")
+
+    assert "locmem" in databases.caches(alone)["default"]["BACKEND"]
+    assert "InMemory" in databases.channel_layers(alone)["default"]["BACKEND"]
+    options = databases.caches(shared)["default"]["OPTIONS"]
+    assert options["IGNORE_EXCEPTIONS"] is True
+    assert options["SOCKET_TIMEOUT"] == options["SOCKET_CONNECT_TIMEOUT"] == 0.5
+    assert databases.channel_layers(shared)["default"]["CONFIG"]["hosts"] == ["redis://cache:6379/1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "backend", "server"),
+    [
+        ("", "console", mail.Server()),
+        ("console:", "console", mail.Server()),
+        ("smtp://mail", "smtp", mail.Server("mail", 25)),
+        ("smtp+tls://u:p%40ss@mail", "smtp", mail.Server("mail", 587, "u", "p@ss", starttls=True)),
+        ("smtps://u@mail:466/", "smtp", mail.Server("mail", 466, "u", tls=True)),
+    ],
+)
+def test_mail_is_one_url(url: str, backend: str, server: mail.Server, tmp_path: Path) -> None:
+    found, made = mail.settings(env(tmp_path, EMAIL_URL=url))
+
+    assert found == f"django.core.mail.backends.{backend}.EmailBackend"
+    assert made == server
+
+
+def test_production_without_a_mail_server_writes_files_not_logs(tmp_path: Path) -> None:
+    backend, _ = mail.settings(env(tmp_path, **PRODUCTION))
+
+    assert "filebased" in backend
+
+
+def test_production_serves_plain_http_behind_its_proxy_and_sets_hsts(tmp_path: Path) -> None:
+    code = (
+        "from django.conf import settings as s; "
+        "print(s.DEBUG, s.SECURE_SSL_REDIRECT, s.SECURE_HSTS_SECONDS > 0, s.SESSION_COOKIE_SECURE, s.APPEND_SLASH, "
+        "'daphne' in s.INSTALLED_APPS, s.SECURE_PROXY_SSL_HEADER, s.ALLOWED_HOSTS)"
+    )
+
+    done = manage("shell", "-v0", "--no-imports", "-c", code, env=environment(tmp_path, **PRODUCTION))
+
+    assert done.stdout.strip() == "False False True True False False None ['127.0.0.1', 'localhost']", done.stderr
+
+
+def test_system_checks_pass_as_the_settings_are() -> None:
+    ours = [message for message in run_checks(databases=None) if (message.id or "").startswith("seance.")]
+
+    assert ours == []
+
+
+def test_system_checks_notice_what_was_undone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.SIMPLE_JWT = {"SIGNING_KEY": settings.SECRET_KEY}
+    monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {}})
+    settings.CORS_ALLOW_ALL_ORIGINS = settings.CORS_ALLOW_CREDENTIALS = True
+    settings.MIDDLEWARE = settings.MIDDLEWARE[1:]
+
+    found = [*keys_differ(), *transactions_wait(), *origins_are_exact(), *request_log_is_outermost()]
+
+    assert [message.id for message in found] == ["seance.E001", "seance.E002", "seance.E003", "seance.E004"]
+
+
+def test_a_check_warns_where_nobody_would_get_the_mail_to_confirm(settings: Any, tmp_path: Path) -> None:
+    settings.SEANCE = env(tmp_path, **PRODUCTION)
+    assert [message.id for message in mails_are_sent()] == ["seance.W001"]
+
+    settings.SEANCE = env(tmp_path, **PRODUCTION, EMAIL_URL="smtp://mail")
+    assert mails_are_sent() == []
+
+
+def test_responses_forbid_inline_scripts_and_frames(client: Any) -> None:
+    response = client.get("/no/such/path")
+
+    policy = response["Content-Security-Policy"]
+    assert "unsafe-inline" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert "Server" not in response
+
+
+@pytest.mark.django_db
+def test_statements_are_logged_without_their_values() -> None:
+    from structlog.testing import capture_logs
+
+    from seance_project import sql_log
+
+    sql_log._watch(connection)
+    try:
+        with capture_logs() as lines, connection.cursor() as cursor:
+            cursor.execute("SELECT %s", ["hunter2"])
+    finally:
+        connection.execute_wrappers.remove(sql_log._logged)
+
+    (line,) = lines
+    assert (line["event"], line["sql"], line["alias"]) == ("sql", "SELECT %s", "default")
+    assert "hunter2" not in str(line)

@@ -1,0 +1,106 @@
+"""sessions_app, the kitchen: what clients may send, written once for both doors and for the generated documents.
+
+Types are strict: no number is taken for a string. `read` checks a decoded JSON object against one of these structs,
+field by field, so that a refusal names every field that is wrong; what a value means beyond its type (a blank name, a
+taken address) is decided by the service.
+"""
+
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sessions_app.errors import invalid
+
+S = TypeVar("S", bound=Struct)
+
+# A name or text is bounded twice: here roughly, by its raw length, and in `text` exactly, once it is normalised.
+RawName = Annotated[str, Meta(max_length=400)]
+MaxUsers = Annotated[int, Meta(ge=2, le=1000, description="Seats; the upper bound is the setting MAX_USERS_LIMIT.")]
+Access = Literal["open", "members", "invite"]
+
+
+class SpiritInput(Struct, frozen=True, kw_only=True):
+    """Which spirit, when, how fast; what is left out stays as it is."""
+
+    persona: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")] | UnsetType = UNSET
+    mode: Literal["open", "summoned", "circle", "chorus", "off"] | UnsetType = UNSET
+    pace: Literal["ritual", "brisk", "instant"] | UnsetType = UNSET
+
+
+class UpdateSession(Struct, frozen=True, kw_only=True):
+    """Changes of a session; what is left out stays as it is."""
+
+    name: RawName | UnsetType = UNSET
+    max_users: MaxUsers | UnsetType = UNSET
+    access: Access | UnsetType = UNSET
+    is_listed: bool | UnsetType = UNSET
+    spirit: SpiritInput | UnsetType = UNSET
+
+
+class CreateSession(UpdateSession, frozen=True, kw_only=True):
+    """A new session."""
+
+    name: RawName
+
+
+class PostMessage(Struct, frozen=True, kw_only=True):
+    """A message."""
+
+    text: str
+    client_msg_id: str | None = None
+    off_record: bool = False
+
+
+class NewGuest(Struct, frozen=True, kw_only=True):
+    """A guest."""
+
+    name: RawName
+
+
+class Register(Struct, frozen=True, kw_only=True):
+    """A new account."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=1000)]
+    name: RawName
+
+
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What an account logs in with."""
+
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=1000)]
+
+
+class RefreshInput(Struct, frozen=True, kw_only=True):
+    """A refresh token."""
+
+    refresh: Annotated[str, Meta(max_length=1000)]
+
+
+def read(shape: type[S], body: Any) -> S:
+    """The body as `shape`; raises `VALIDATION_ERROR` naming every wrong field. Unknown fields are ignored."""
+    if not isinstance(body, dict):
+        raise invalid(non_field_errors="The body must be a JSON object.")
+    hints = get_type_hints(shape, include_extras=True)
+    wrong: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(shape):
+        if field.encode_name not in body:
+            if field.required:
+                wrong[field.encode_name] = ["This field is required."]
+            continue
+        try:
+            values[field.name] = msgspec.convert(body[field.encode_name], hints[field.name])
+        except msgspec.ValidationError as error:
+            wrong[field.encode_name] = [_sentence(error)]
+    if wrong:
+        raise invalid(**wrong)
+    return shape(**values)
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    """msgspec's finding as a sentence, its path without the root."""
+    said, _, path = str(error).partition(" - at `$")
+    return f"{said.replace('`', '')}{f' (at {path[:-1].lstrip(chr(46))})' if path else ''}."

@@ -1,0 +1,26 @@
+"""sessions_app, nouns: one file per aggregate."""
+
+from sessions_app.models.access import RefreshToken
+from sessions_app.models.message import Answer, Event, Message
+from sessions_app.models.participant import Connection, Participant, Role, ServerProcess
+from sessions_app.models.session import Access, Mode, Pace, Session
+from sessions_app.models.spirit import SpiritTurn, TurnState
+from sessions_app.models.user import User
+
+__all__ = [
+    "Access",
+    "Answer",
+    "Connection",
+    "Event",
+    "Message",
+    "Mode",
+    "Pace",
+    "Participant",
+    "RefreshToken",
+    "Role",
+    "ServerProcess",
+    "Session",
+    "SpiritTurn",
+    "TurnState",
+    "User",
+]

@@ -1,0 +1,54 @@
+"""sessions_app, the kitchen: who may do what; the only place that answers it, asked by both doors.
+
+Each predicate raises the `SeanceError` that the caller shall see, or returns.
+"""
+
+from sessions_app.errors import Code, SeanceError
+from sessions_app.models import Access, Participant, Role, Session, User
+
+
+def require_user(user: User | None) -> User:
+    """Somebody must be known."""
+    if user is None:
+        raise SeanceError(Code.UNAUTHORIZED)
+    return user
+
+
+def may_know(session: Session, user: User | None, *, takes_part: bool) -> None:
+    """Whether the session exists as far as this caller may know; otherwise the answer is that of nothing."""
+    if session.access == Access.OPEN or (user is not None and (user.is_staff or session.host_id == user.id)):
+        return
+    if session.access == Access.MEMBERS:
+        if user is None:
+            raise SeanceError(Code.UNAUTHORIZED)
+        if user.is_guest and not takes_part:
+            raise SeanceError(Code.FORBIDDEN)
+        return
+    if not takes_part:
+        raise SeanceError(Code.SESSION_NOT_FOUND)
+
+
+def may_manage(session: Session, user: User | None) -> None:
+    """Host and staff change, end and moderate a session."""
+    known = require_user(user)
+    if session.host_id != known.id and not known.is_staff:
+        raise SeanceError(Code.FORBIDDEN)
+
+
+def may_speak(participant: Participant | None, *, is_host: bool) -> None:
+    """Whoever has a seat and a voice. An observer reads; the host may speak without sitting down, over REST."""
+    if participant is None or participant.kicked_at is not None:
+        raise SeanceError(Code.FORBIDDEN, "Take a seat in the session first.")
+    if participant.role == Role.OBSERVER:
+        raise SeanceError(Code.FORBIDDEN, "An observer reads and does not speak.")
+    if participant.is_muted:
+        raise SeanceError(Code.FORBIDDEN, "The host has muted you.")
+    if participant.left_at is not None and not is_host:
+        raise SeanceError(Code.FORBIDDEN, "Take a seat in the session first.")
+
+
+def may_delete(session: Session, author_id: object, user: User | None) -> None:
+    """Author, host or staff."""
+    known = require_user(user)
+    if known.id not in (author_id, session.host_id) and not known.is_staff:
+        raise SeanceError(Code.FORBIDDEN)

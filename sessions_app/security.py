@@ -1,0 +1,66 @@
+"""sessions_app, the kitchen: tokens and passwords; the only module that knows which library makes them.
+
+An access token is a signed JWT (`iss`, `aud`, `jti`, `sub` the user's id); it is good until it expires, as long as the
+user is. A refresh token is a random string without a meaning, of which only the SHA-256 digest is stored: it is no JWT,
+so it can never be taken for an access token.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.auth.hashers import check_password, make_password
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import AccessToken
+
+from sessions_app.errors import Code, SeanceError
+
+
+class Claims(NamedTuple):
+    """What a good access token says: whose it is, its id, and when it expires (seconds since 1970)."""
+
+    user_id: UUID
+    jti: str
+    expires_at: float
+
+
+def create_access_token(data: Mapping[str, Any], expires_delta: timedelta | None = None) -> str:
+    """Sign `data` (with `sub`, a user's id) as an access token; the lifetime is the setting's unless given."""
+    token = AccessToken()
+    if expires_delta is not None:
+        token.set_exp(lifetime=expires_delta)
+    for key, value in data.items():
+        token[key] = str(value) if isinstance(value, UUID) else value
+    return str(token)
+
+
+def verify_token(token: str) -> Claims:
+    """Check signature, lifetime, issuer, audience and type; raises `UNAUTHORIZED`."""
+    try:
+        payload = AccessToken(token)  # type: ignore[arg-type]  # its stub wants its own type, its code wants text
+        return Claims(UUID(payload["sub"]), str(payload["jti"]), float(payload["exp"]))
+    except (TokenError, KeyError, ValueError, TypeError, AttributeError):
+        raise SeanceError(Code.UNAUTHORIZED, "The access token is not valid.") from None
+
+
+def get_password_hash(password: str) -> str:
+    """Hash a password (Argon2id)."""
+    return make_password(password)
+
+
+def verify_password(plain: str, hashed: str) -> bool:
+    """Whether a password is the one that was hashed; takes as long for a hash that nobody can match."""
+    return check_password(plain, hashed)
+
+
+def new_refresh_token() -> str:
+    """256 random bits, URL-safe."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a refresh token: its SHA-256, 32 bytes. It is random, so it needs no salt."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,65 @@
+"""sessions_app, reads: sessions and their people."""
+
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from sessions_app import events, policies
+from sessions_app.errors import Code, SeanceError
+from sessions_app.models import Connection, Participant, Role, Session, User
+from sessions_app.selectors.shapes import participant_data, session_data
+
+SEATED = Q(participants__left_at__isnull=True) & ~Q(participants__role=Role.OBSERVER)
+
+
+def with_count(rows: QuerySet[Session]) -> QuerySet[Session]:
+    """The rows with `taken`, the number of seats that are taken."""
+    return rows.annotate(taken=Count("participants", filter=SEATED))
+
+
+def taken_seats(session_id: UUID) -> int:
+    """How many seats of a session are taken."""
+    seated = Participant.objects.filter(session_id=session_id, left_at__isnull=True)
+    return seated.exclude(role=Role.OBSERVER).count()
+
+
+def visible_session(session_id: UUID, user: User | None) -> Session:
+    """The session's row, if this caller may know of it; raises what `policies.may_know` raises."""
+    row = Session.objects.filter(pk=session_id).first()
+    if row is None:
+        raise SeanceError(Code.SESSION_NOT_FOUND)
+    takes_part = (
+        row.access != "open"
+        and user is not None
+        and not user.is_staff  # who may know of everything; an operator has no row to be looked up by
+        and Participant.objects.filter(session=row, user=user, kicked_at__isnull=True).exists()
+    )
+    policies.may_know(row, user, takes_part=takes_part)
+    return row
+
+
+def get_session(session_id: UUID, user: User | None) -> events.SessionData:
+    """A session as it is told."""
+    row = visible_session(session_id, user)
+    return session_data(row, taken_seats(row.id))
+
+
+def listed_sessions(user: User | None) -> QuerySet[Session]:
+    """What the list shows: listed sessions, with a token also one's own and those one took part in; staff see all."""
+    rows = with_count(Session.objects.all())
+    if user is not None and user.is_staff:
+        return rows
+    shown = Q(is_listed=True, access="open")
+    if user is not None:
+        took_part = Participant.objects.filter(session=OuterRef("pk"), user=user, kicked_at__isnull=True)
+        shown |= Q(host=user) | Exists(took_part)
+        if not user.is_guest:
+            shown |= Q(is_listed=True, access="members")
+    return rows.filter(shown)
+
+
+def participants(session_id: UUID) -> list[events.ParticipantData]:
+    """Everybody who is or was in a session, in the order of their first coming."""
+    present = Connection.objects.filter(participant=OuterRef("pk"))
+    rows = Participant.objects.filter(session_id=session_id).annotate(present=Exists(present))
+    return [participant_data(row, is_present=row.present) for row in rows.order_by("joined_at", "id")]

@@ -1,0 +1,88 @@
+"""sessions_app, writes: the plain message on PostgreSQL, in one statement and so in one round trip.
+
+It takes the drafts to which nothing can be said against: an active session that nobody else has locked, a seated author
+with a voice, a `client_msg_id` that is new. Everything else it leaves untouched for the careful way in `messages`,
+which knows every refusal by name. What it stores is what the careful way would store; a test holds them together.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+import psycopg
+from django.db import connection
+
+
+class Plain(msgspec.Struct):
+    """A draft with its cleaned text, and the id that its message will have."""
+
+    n: int
+    id: UUID
+    session_id: UUID
+    user_id: UUID
+    text: str
+    client_msg_id: str | None
+    off_record: bool
+
+
+class Placed(NamedTuple):
+    """Where a draft went: draft `n` has `seq`, and its author's name at that moment was `name`."""
+
+    n: int
+    seq: int
+    name: str
+
+
+# The rows are locked in the order of their ids, and those that somebody else holds are left out, so nobody waits here.
+# `locked` reads the row as it is under the lock, so `last_seq` is the newest whatever the statement's snapshot says.
+# A client_msg_id that was committed after the snapshot violates its unique constraint, and the careful way is taken.
+_SQL = """
+WITH drafts AS (
+    SELECT * FROM json_to_recordset(%s::json) AS d(
+        n int, id uuid, session_id uuid, user_id uuid, text text, client_msg_id text, off_record boolean)
+), locked AS MATERIALIZED (
+    SELECT id, last_seq FROM sessions
+    WHERE id = ANY(%s::uuid[]) AND is_active {modes}
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), placed AS MATERIALIZED (
+    SELECT d.*, p.name, l.last_seq + row_number() OVER (PARTITION BY d.session_id ORDER BY d.n) AS seq
+    FROM drafts d
+    JOIN locked l ON l.id = d.session_id
+    JOIN participants p ON p.session_id = d.session_id AND p.user_id = d.user_id
+    WHERE p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = d.session_id AND m.user_id = d.user_id
+                      AND m.client_msg_id = d.client_msg_id)
+), stored AS (
+    INSERT INTO messages
+        (id, session_id, seq, user_id, user_name, text, "timestamp", is_spirit, client_msg_id, off_record)
+    SELECT id, session_id, seq, user_id, name, text, %s, false, client_msg_id, off_record FROM placed
+), moved AS (
+    UPDATE sessions s SET last_seq = h.head
+    FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
+)
+SELECT n, seq, name FROM placed
+"""
+_SILENT_ONLY = _SQL.format(modes="AND spirit_mode = 'off'")
+_ANY_MODE = _SQL.format(modes="")
+
+
+def is_available() -> bool:
+    """Whether the database is PostgreSQL."""
+    return connection.vendor == "postgresql"
+
+
+def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> list[Placed]:
+    """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
+
+    Raises `django.db.IntegrityError` where somebody stored one of the `client_msg_id`s at this very moment: then
+    nothing of this call was stored.
+    """
+    payload = msgspec.json.encode(drafts).decode()
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        with psycopg.Cursor(connection.connection) as cursor:
+            sessions = list({draft.session_id for draft in drafts})
+            cursor.execute(_SILENT_ONLY if silent_only else _ANY_MODE, [payload, sessions, at], prepare=True)
+            return [Placed(*row) for row in cursor]

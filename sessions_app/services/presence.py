@@ -1,0 +1,138 @@
+"""sessions_app, writes: sockets that close, processes that die, seats that nobody came back to.
+
+Leases are on the database's clock, so that a host with a wrong clock evicts nobody.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from sessions_app import events
+from sessions_app.errors import SeanceError
+from sessions_app.models import Connection, Participant, ServerProcess, Session
+from sessions_app.publish import publish
+from sessions_app.services.log import Busy, lock_sessions
+from sessions_app.services.seats import leave
+
+
+class Release(NamedTuple):
+    """A socket that closed; `for_good` gives the seat back at once, otherwise it is kept for the grace time."""
+
+    session_id: UUID
+    connection_id: UUID
+    for_good: bool
+
+
+def _sitting(**which: object) -> QuerySet[Participant]:
+    """Seated participants without an open socket."""
+    open_ = Connection.objects.filter(participant_id=OuterRef("pk"))
+    return Participant.objects.filter(~Exists(open_), left_at__isnull=True, **which)
+
+
+def _locked(participant_ids: Iterable[UUID]) -> dict[UUID, Session]:
+    """Lock the sessions of these participants."""
+    rows = Participant.objects.filter(pk__in=list(participant_ids))
+    return lock_sessions(rows.values_list("session_id", flat=True))
+
+
+def _attach(rows: Iterable[Participant], sessions: dict[UUID, Session]) -> list[Participant]:
+    found = []
+    for row in rows:
+        row.session = sessions[row.session_id]
+        found.append(row)
+    return found
+
+
+@transaction.atomic
+def release_connections(releases: Sequence[Release], *, wait: bool = True) -> list[SeanceError | None]:
+    """Forget sockets that closed; whoever has none left loses the seat, at once or after the grace time.
+
+    With wait=False a socket of a session that somebody else has locked gets `Busy`, and nothing was done about it.
+    """
+    sessions = lock_sessions((release.session_id for release in releases), wait=wait)
+    now = [release for release in releases if wait or release.session_id in sessions]
+    rows = Connection.objects.filter(pk__in=[release.connection_id for release in now])
+    owner = dict(rows.values_list("id", "participant_id"))
+    rows.delete()
+    owners = set(owner.values())
+    leaving = {owner[item.connection_id] for item in now if item.for_good and item.connection_id in owner}
+    publish(leave(_attach(_sitting(pk__in=leaving), sessions), "left", events.now()))
+    _sitting(pk__in=owners - leaving, away_since__isnull=True).update(away_since=Now())
+    return [None if item.session_id in sessions or wait else Busy() for item in releases]
+
+
+@transaction.atomic
+def register_process(*, process_id: UUID, name: str) -> None:
+    """Enter a server process; the sockets of a former one of the same name are gone, and their seats wait."""
+    former = ServerProcess.objects.filter(name=name).exclude(pk=process_id)
+    orphans = list(Connection.objects.filter(process__in=former).values_list("participant_id", flat=True))
+    former.delete()
+    _sitting(pk__in=orphans).update(away_since=Now())
+    lease = Now() + timedelta(seconds=settings.SEANCE.presence_lease_seconds)
+    ServerProcess.objects.create(id=process_id, name=name, started_at=Now(), lease_until=lease)
+
+
+def renew_lease(process_id: UUID) -> bool:
+    """Renew the lease of a process, and with it of all its sockets; False where it was taken for dead meanwhile."""
+    lease = Now() + timedelta(seconds=settings.SEANCE.presence_lease_seconds)
+    return ServerProcess.objects.filter(pk=process_id).update(lease_until=lease) == 1
+
+
+@transaction.atomic
+def reap() -> int:
+    """Take the seats of those who did not come back, and of dead processes; returns how many.
+
+    Every process may call it at any time: it works under the locks of the sessions concerned.
+    """
+    dead = ServerProcess.objects.filter(lease_until__lt=Now())
+    lost = list(Connection.objects.filter(process__in=dead).values_list("participant_id", flat=True))
+    grace = Now() - timedelta(seconds=settings.SEANCE.seat_grace_seconds)
+    late = list(_sitting(away_since__lte=grace).values_list("id", flat=True))
+    if not lost and not late:
+        dead.delete()
+        return 0
+    sessions = _locked({*lost, *late})
+    dead.delete()
+    rows = [*_sitting(pk__in=lost), *_sitting(pk__in=set(late) - set(lost), away_since__lte=grace)]
+    publish(leave(_attach(rows, sessions), "timeout", events.now()))
+    return len(rows)
+
+
+@transaction.atomic
+def unregister_process(process_id: UUID) -> None:
+    """Take a process that ends out of the book; the seats of its sockets wait for the grace time."""
+    orphans = list(Connection.objects.filter(process_id=process_id).values_list("participant_id", flat=True))
+    ServerProcess.objects.filter(pk=process_id).delete()
+    _sitting(pk__in=orphans).update(away_since=Now())
+
+
+class Head(NamedTuple):
+    """Where a session's log ends, as the database says."""
+
+    last_seq: int
+    epoch: str
+
+
+class Poll(NamedTuple):
+    """The heads of a process's sessions, the close code of each of its sockets that shall be closed, and its neighbours."""
+
+    heads: dict[UUID, Head]
+    close_codes: dict[UUID, int]
+    is_alone: bool
+
+
+def poll(*, process_id: UUID, session_ids: Sequence[UUID]) -> Poll:
+    """What a process should know of what others have written."""
+    heads = Session.objects.filter(pk__in=session_ids).values_list("id", "last_seq", "epoch")
+    wanted = Connection.objects.filter(process_id=process_id, close_code__isnull=False)
+    return Poll(
+        heads={key: Head(seq, epoch) for key, seq, epoch in heads},
+        close_codes=dict(wanted.values_list("id", "close_code")),
+        is_alone=not ServerProcess.objects.exclude(pk=process_id).filter(lease_until__gt=Now()).exists(),
+    )

@@ -1,0 +1,262 @@
+"""sessions_app, writes: taking a seat and giving it back, many people at a time.
+
+A join is decided under the lock of its session, so that the last seat goes to one; a batch of joins shares one
+transaction, and one refused neighbour costs the others nothing. Every change of who is there makes a new presence
+version, which tells a socket what its `welcome` knew already.
+"""
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q
+from uuid_utils.compat import uuid7
+
+from sessions_app import events, policies
+from sessions_app.errors import Code, SeanceError
+from sessions_app.models import Connection, Participant, Role, Session, User
+from sessions_app.publish import Notice, notice, publish
+from sessions_app.selectors import history, shapes
+from sessions_app.selectors.turns import active_turns
+from sessions_app.services.accounts import ANONYMOUS
+from sessions_app.services.log import Busy, lock_sessions
+from sessions_app.text import USER_NAME_MAX, clean_name
+
+REPLACED = 4507
+
+
+class JoinRequest(NamedTuple):
+    """One wish to join. `user_id` is the token's; from `secret`, a guest's own id, the public one is derived."""
+
+    connection_id: UUID
+    process_id: UUID
+    session_id: UUID
+    user_id: UUID | None = None
+    secret: str | None = None
+    name: str | None = None
+    role: str | None = None
+    invite: str | None = None
+
+
+class Joined(NamedTuple):
+    """What a join brought: the whole state at `seq` of `epoch`, as of presence version `presence`."""
+
+    session: events.SessionData
+    participant: events.ParticipantData
+    joined: events.UserJoined
+    participants: list[events.ParticipantData]
+    recent: list[events.MessageData]
+    turn: events.TurnData | None
+    epoch: str
+    seq: int
+    presence: int
+
+
+def guest_id(session_id: UUID, secret: str) -> UUID:
+    """The public id of a guest who chose `secret`: the same in this session for ever, unlike in any other, one-way."""
+    message = session_id.bytes + secret.encode("utf-8", "surrogatepass")
+    digest = hmac.new(settings.SECRET_KEY.encode(), b"guest" + message, hashlib.sha256).digest()
+    return UUID(bytes=digest[:16], version=4)
+
+
+def join(request: JoinRequest) -> Joined:
+    """One join; raises the `SeanceError` that refused it."""
+    result = join_sessions([request])[0]
+    if isinstance(result, SeanceError):
+        raise result
+    return result
+
+
+def join_sessions(requests: Sequence[JoinRequest], *, wait: bool = True) -> list[Joined | SeanceError]:
+    """Join, each of them or not, in one transaction; the results are in the order of the requests.
+
+    With wait=False a join into a session that somebody else has locked gets `Busy`.
+    """
+    with transaction.atomic():
+        return _Joining(requests, wait=wait).run()
+
+
+class _Joining:
+    """One batch under way: what was read for it, and what is to be written."""
+
+    def __init__(self, requests: Sequence[JoinRequest], *, wait: bool) -> None:
+        self.requests, self.wait = requests, wait
+        self.now = events.now()
+        self.sessions = lock_sessions((request.session_id for request in requests), wait=wait)
+        self.user_ids = [_user_id(request) for request in requests]
+        self.users = {row.id: row for row in User.objects.filter(pk__in=self.user_ids)}
+        self.seated: dict[UUID, dict[UUID, Participant]] = {key: {} for key in self.sessions}
+        self.known: dict[tuple[UUID, UUID], Participant] = {}
+        of_batch = Q(left_at__isnull=True) | Q(user_id__in=self.user_ids)
+        for row in Participant.objects.filter(of_batch, session_id__in=self.sessions).order_by("joined_at", "id"):
+            self.known[row.session_id, row.user_id] = row
+            if row.left_at is None:
+                self.seated[row.session_id][row.user_id] = row
+        self.sockets = _sockets_of(self.user_ids)
+        self.new_users: list[User] = []
+        self.new: list[Participant] = []
+        self.changed: dict[UUID, Participant] = {}
+        self.connections: list[Connection] = []
+        self.notices: list[Notice] = []
+
+    def run(self) -> list[Joined | SeanceError]:
+        """Decide in order, write once, and read what the welcomes need."""
+        places: list[tuple[Participant, list[Participant], int] | SeanceError] = []
+        for request, user_id in zip(self.requests, self.user_ids, strict=True):
+            try:
+                places.append(self._seat(request, user_id))
+            except SeanceError as refused:
+                places.append(refused)
+        self._write()
+        publish(self.notices)
+        return self._welcomes(places)
+
+    def _seat(self, request: JoinRequest, user_id: UUID) -> tuple[Participant, list[Participant], int]:
+        session = self.sessions.get(request.session_id)
+        if session is None:
+            raise SeanceError(Code.SESSION_NOT_FOUND) if self.wait else Busy()
+        user = self.users.get(user_id)
+        if not user.is_active if user is not None else request.user_id is not None:  # banned, or a token of nobody
+            raise SeanceError(Code.UNAUTHORIZED)
+        if user is None and not settings.SEANCE.allow_anonymous:
+            raise SeanceError(Code.UNAUTHORIZED)
+        row = self.known.get((session.id, user_id))
+        policies.may_know(session, user, takes_part=row is not None)
+        if not session.is_active:
+            raise SeanceError(Code.SESSION_ENDED)
+        if row is not None and row.kicked_at is not None:
+            raise SeanceError(Code.FORBIDDEN, "The host has shut the door on you.", close_code=4503)
+        name = None if request.name is None else clean_name(request.name, limit=USER_NAME_MAX)
+        role = _role(session, user_id, row, request.role)
+        seated = self.seated[session.id]
+        if role != Role.OBSERVER and (row is None or row.left_at is not None or row.role == Role.OBSERVER):
+            taken = sum(other.role != Role.OBSERVER for other in seated.values() if other.user_id != user_id)
+            if taken >= session.max_users:
+                raise SeanceError(Code.SESSION_FULL)
+
+        if user is None:
+            user = User(id=user_id, name=name or ANONYMOUS, is_guest=True)
+            self.users[user_id] = user
+            self.new_users.append(user)
+        is_first = row is None or row.left_at is not None
+        if row is None:
+            row = Participant(session=session, user=user, name=name or user.name, role=role, joined_at=self.now)
+            self.known[session.id, user_id] = row
+            self.new.append(row)
+        elif is_first or row.away_since is not None or row.role != role or (name and name != row.name):
+            row.name, row.role = name or row.name, role
+            row.joined_at = self.now if is_first else row.joined_at
+            row.left_at = row.away_since = None
+            self.changed[row.id] = row
+        seated[user_id] = row
+        if is_first:
+            session.presence_version += 1
+            told = notice(session.id, "user_joined", shapes.user_joined(row), presence=session.presence_version)
+            self.notices.append(told)
+        self.connections.append(
+            Connection(id=request.connection_id, participant=row, process_id=request.process_id, opened_at=self.now)
+        )
+        self.sockets[user_id] += 1
+        return row, list(seated.values()), session.presence_version
+
+    def _write(self) -> None:
+        User.objects.bulk_create(self.new_users)
+        Participant.objects.bulk_create(self.new)
+        old = [row for row in self.changed.values() if row not in self.new]
+        if old:
+            Participant.objects.bulk_update(old, ["name", "role", "joined_at", "left_at", "away_since"])
+        Connection.objects.bulk_create(self.connections)
+        save_presence([self.sessions[UUID(told.session)] for told in self.notices])
+        if settings.SEANCE.rate_limits_enabled:
+            self._close_surplus()
+
+    def _close_surplus(self) -> None:
+        """Whoever opens a socket too many loses the oldest."""
+        limit = settings.SEANCE.sockets_per_user
+        for user_id in [key for key, count in self.sockets.items() if count > limit]:
+            open_ = Connection.objects.filter(participant__user_id=user_id, close_code__isnull=True)
+            surplus = list(open_.order_by("-opened_at", "-id").values_list("id", "participant__session_id")[limit:])
+            Connection.objects.filter(id__in=[key for key, _ in surplus]).update(close_code=REPLACED)
+            self.notices.extend(
+                Notice(str(session_id), "", "", close=str(key), close_code=REPLACED) for key, session_id in surplus
+            )
+
+    def _welcomes(
+        self, places: list[tuple[Participant, list[Participant], int] | SeanceError]
+    ) -> list[Joined | SeanceError]:
+        entered = {place[0].session_id for place in places if not isinstance(place, SeanceError)}
+        talked = [key for key in entered if self.sessions[key].last_seq]
+        recent = history.recent(talked, settings.SEANCE.recent_messages)
+        turns = active_turns(talked)
+        results: list[Joined | SeanceError] = []
+        for place in places:
+            if isinstance(place, SeanceError):
+                results.append(place)
+                continue
+            row, others, version = place
+            session = self.sessions[row.session_id]
+            count = sum(other.role != Role.OBSERVER for other in others)
+            results.append(
+                Joined(
+                    session=shapes.session_data(session, count),
+                    participant=shapes.participant_data(row, is_present=True),
+                    joined=shapes.user_joined(row),
+                    participants=[
+                        shapes.participant_data(other, is_present=other.away_since is None) for other in others
+                    ],
+                    recent=recent.get(session.id, []),
+                    turn=turns.get(session.id),
+                    epoch=session.epoch,
+                    seq=session.last_seq,
+                    presence=version,
+                )
+            )
+        return results
+
+
+def _user_id(request: JoinRequest) -> UUID:
+    if request.user_id is not None:
+        return request.user_id
+    return guest_id(request.session_id, request.secret) if request.secret else uuid7()
+
+
+def _role(session: Session, user_id: UUID, row: Participant | None, wanted: str | None) -> str:
+    if session.host_id == user_id:
+        return Role.HOST
+    if wanted == Role.HOST:
+        raise SeanceError(Code.FORBIDDEN, "Only the host is the host.")
+    return wanted or (row.role if row is not None and row.role != Role.HOST else Role.PARTICIPANT)
+
+
+def _sockets_of(user_ids: Sequence[UUID]) -> Counter[UUID]:
+    if not settings.SEANCE.rate_limits_enabled:
+        return Counter()
+    rows = Connection.objects.filter(participant__user_id__in=user_ids, close_code__isnull=True)
+    counted = rows.values_list("participant__user_id").annotate(count=Count("id"))
+    return Counter({user_id: count for user_id, count in counted})
+
+
+def save_presence(sessions: Sequence[Session]) -> None:
+    """Write the presence versions of locked sessions."""
+    changed = {row.id: row for row in sessions}
+    if changed:
+        Session.objects.bulk_update(list(changed.values()), ["presence_version"])
+
+
+def leave(rows: Sequence[Participant], reason: events.PresenceReason, at: datetime) -> list[Notice]:
+    """Free the seats of participants whose `session` is a locked row; returns what to publish."""
+    notices = []
+    for row in rows:
+        row.left_at, row.away_since = at, None
+        row.session.presence_version += 1
+        told = shapes.user_left(row, reason)
+        notices.append(notice(row.session_id, "user_left", told, presence=row.session.presence_version))
+    Participant.objects.bulk_update(rows, ["left_at", "away_since"])
+    save_presence([row.session for row in rows])
+    return notices

@@ -1,0 +1,133 @@
+"""sessions_app, writes: sessions are opened, changed and ended."""
+
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import transaction
+from msgspec import UNSET
+
+from sessions_app import events, policies
+from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.inputs import CreateSession, UpdateSession
+from sessions_app.models import Connection, Participant, Session, User
+from sessions_app.publish import publish
+from sessions_app.selectors import history
+from sessions_app.selectors.sessions import get_session, taken_seats, visible_session
+from sessions_app.selectors.shapes import session_data
+from sessions_app.services.accounts import create_guest
+from sessions_app.services.log import append_event, lock_session
+from sessions_app.services.turns import withdraw
+from sessions_app.spirits.personas import bundled
+from sessions_app.text import SESSION_NAME_MAX, clean_name
+
+__all__ = ["create_session", "end_session", "get_session", "get_session_history", "update_session"]
+
+
+@transaction.atomic
+def create_session(*, actor: User | None, values: CreateSession) -> tuple[events.SessionData, User, bool]:
+    """Open a session; returns it, its host, and whether the host is a guest made for it.
+
+    Without an actor a fresh guest is the host, while `ALLOW_ANONYMOUS` is on; else `UNAUTHORIZED`.
+    """
+    row = Session()
+    _apply(row, values)
+    is_fresh = actor is None
+    if actor is None:
+        if not settings.SEANCE.allow_anonymous:
+            raise SeanceError(Code.UNAUTHORIZED)
+        actor = create_guest(name=None)
+    row.host = actor
+    row.created_at = events.now()
+    row.save(force_insert=True)
+    return session_data(row, 0), actor, is_fresh
+
+
+@transaction.atomic
+def update_session(*, actor: User | None, session_id: UUID, values: UpdateSession) -> events.SessionData:
+    """Change a session: host or staff. Everybody in it gets `session_updated`, unless nothing changed.
+
+    Raises `VALIDATION_ERROR`, `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`, `SESSION_ENDED`.
+    """
+    visible_session(session_id, actor)
+    row = lock_session(session_id)
+    policies.may_manage(row, actor)
+    if not row.is_active:
+        raise SeanceError(Code.SESSION_ENDED)
+    changed = _apply(row, values)
+    taken = taken_seats(row.id)
+    if "max_users" in changed and row.max_users < taken:
+        raise invalid(max_users=f"{taken} seats are taken.")
+    if changed:
+        told = session_data(row, taken)
+        told = msgspec.structs.replace(told, last_seq=row.last_seq + 1)
+        publish([append_event(row, "session_updated", events.SessionChanged(told), events.now())])
+        row.save(update_fields=[*changed, "last_seq"])
+    return session_data(row, taken)
+
+
+@transaction.atomic
+def end_session(*, actor: User | None, session_id: UUID) -> events.SessionData:
+    """End a session for good: host or staff. Ending it twice is the same as once.
+
+    Everybody in it gets `session_ended` and is sent away. Raises `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`.
+    """
+    visible_session(session_id, actor)
+    row = lock_session(session_id)
+    policies.may_manage(row, actor)
+    if row.is_active:
+        at = events.now()
+        row.is_active, row.ended_at = False, at
+        notices = withdraw(row, row.turns.all(), at, actor.id if actor else None)
+        told = msgspec.structs.replace(session_data(row, 0), last_seq=row.last_seq + 1)
+        notices.append(append_event(row, "session_ended", events.SessionChanged(told), at))
+        row.presence_version += 1
+        row.save(update_fields=["is_active", "ended_at", "last_seq", "presence_version"])
+        Participant.objects.filter(session=row, left_at__isnull=True).update(left_at=at, away_since=None)
+        Connection.objects.filter(participant__session=row).update(close_code=4505)
+        publish(notices)
+    return session_data(row, 0)
+
+
+def get_session_history(
+    *,
+    actor: User | None,
+    session_id: UUID,
+    limit: int,
+    after_seq: int | None = None,
+    before_seq: int | None = None,
+) -> tuple[list[events.MessageData], bool, Session]:
+    """A page of the log: messages, whether there are more, and the session's row with its `last_seq` and `epoch`."""
+    row = visible_session(session_id, actor)
+    found, has_more = history.messages(row.id, limit=limit, after_seq=after_seq, before_seq=before_seq)
+    return found, has_more, row
+
+
+def _apply(row: Session, values: UpdateSession) -> list[str]:
+    """Set what was given; returns the names of the fields that changed. Raises `VALIDATION_ERROR`."""
+    wrong: dict[str, str | list[str]] = {}
+    given: dict[str, object] = {}
+    if values.name is not UNSET:
+        try:
+            given["name"] = clean_name(values.name, limit=SESSION_NAME_MAX)
+        except SeanceError as refused:
+            wrong |= refused.details
+    if values.max_users is not UNSET:
+        given["max_users"] = values.max_users
+        if values.max_users > settings.SEANCE.max_users_limit:
+            wrong["max_users"] = f"Ensure this value is at most {settings.SEANCE.max_users_limit}."
+    for field in ("access", "is_listed"):
+        if (value := getattr(values, field)) is not UNSET:
+            given[field] = value
+    if values.spirit is not UNSET:
+        for field in ("persona", "mode", "pace"):
+            if (value := getattr(values.spirit, field)) is not UNSET:
+                given[f"spirit_{field}"] = value
+        if given.get("spirit_persona", row.spirit_persona) not in {slug for slug, _ in bundled()}:
+            wrong["spirit"] = "There is no such persona."
+    if wrong:
+        raise invalid(**wrong)
+    changed = [name for name, value in given.items() if getattr(row, name) != value]
+    for name, value in given.items():
+        setattr(row, name, value)
+    return changed

@@ -1,0 +1,121 @@
+"""realtime, between processes: the channel layer. The process is a member of the group of each session it serves.
+
+Nothing here is needed for the truth: what Redis loses, the hub finds in the database. So nothing here waits long, and
+nothing raises.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from channels.layers import get_channel_layer
+
+from realtime import metrics
+from sessions_app import publish
+from sessions_app.publish import Notice
+
+log = structlog.get_logger(__name__)
+
+JOIN_WAIT_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+PROCESSES = "processes"  # not a session: the group in which every process is
+
+
+class Bus:
+    """One process's membership of the channel layer; with `enabled` False, of nothing."""
+
+    def __init__(self, process_id: str, *, enabled: bool) -> None:
+        self.process_id, self.enabled = process_id, enabled
+        self._layer: Any = get_channel_layer() if enabled else None
+        self._channel = ""
+        self._groups: set[str] = set()
+        self._outbox: list[Notice] = []
+        self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_away = False
+        # Nobody is told what nobody hears: with no other process alive, Redis is not troubled. The book of processes is
+        # read at every poll, and a process that starts says hello; what is missed in between, its own poll finds.
+        self.is_alone = False
+
+    async def start(self, deliver: Callable[[Sequence[Notice]], None]) -> None:
+        """Begin to listen and to send; `deliver` gets what other processes say."""
+        if self.enabled:
+            self._channel = f"process.{self.process_id}"
+            self._tasks = [asyncio.create_task(self._listen(deliver)), asyncio.create_task(self._sender())]
+            await self.join(PROCESSES)
+            self.send([Notice(PROCESSES, "process_started", "")])
+
+    async def stop(self) -> None:
+        """Send what is left, and leave."""
+        if self.enabled:
+            deadline = asyncio.get_running_loop().time() + JOIN_WAIT_SECONDS
+            while self._outbox and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.01)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def join(self, session: str) -> None:
+        """Become a member of a session's group; where Redis does not answer soon, later."""
+        self._groups.add(session)
+        if self.enabled and not await self._call(self._layer.group_add, session):
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._retry, session)
+
+    async def leave(self, session: str) -> None:
+        """Be a member no more."""
+        self._groups.discard(session)
+        if self.enabled:
+            await self._call(self._layer.group_discard, session)
+
+    def send(self, notices: Sequence[Notice]) -> None:
+        """Queue notices for the other processes."""
+        if self.enabled and not self.is_alone:
+            self._outbox.extend(notices)
+            self._more.set()
+
+    def _retry(self, session: str) -> None:
+        if session in self._groups:
+            self._tasks.append(asyncio.get_running_loop().create_task(self.join(session)))
+
+    async def _call(self, method: Callable[[str, str], Any], session: str) -> bool:
+        try:
+            async with asyncio.timeout(JOIN_WAIT_SECONDS):
+                await method(publish.group_name(session), self._channel)
+        except Exception as error:  # noqa: BLE001  any trouble of Redis is the same trouble here
+            self._note(error)
+            return False
+        return True
+
+    async def _listen(self, deliver: Callable[[Sequence[Notice]], None]) -> None:
+        while True:
+            try:
+                message = await self._layer.receive(self._channel)
+                origin, notices = publish.decode(message["body"])
+                if origin != self.process_id:
+                    self.is_alone = False
+                    deliver(notices)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  see above
+                self._note(error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _sender(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._outbox:
+                batch, self._outbox = self._outbox, []
+                try:
+                    async with asyncio.timeout(JOIN_WAIT_SECONDS):
+                        await publish.send(self.process_id, batch)
+                    self._is_away = False
+                except Exception as error:  # noqa: BLE001  see above
+                    metrics.PUBLISH_FAILURES.inc()
+                    self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        if not self._is_away:
+            self._is_away = True
+            log.warning("channel_layer_unavailable", error=type(error).__name__)

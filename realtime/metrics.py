@@ -1,0 +1,23 @@
+"""realtime, what can be measured: every metric by name, with bounded labels. Durations are in seconds."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+SOCKETS = Gauge("seance_sockets", "Open sockets that have joined a session.")
+ROOMS = Gauge("seance_rooms", "Sessions with at least one socket in this process.")
+CLOSES = Counter("seance_socket_closes_total", "Sockets that ended, by close code.", ["code"])
+DELIVERIES = Counter("seance_deliveries_total", "Frames written to sockets.")
+BAD_FRAMES = Counter("seance_bad_frames_total", "Client frames that were refused, by error code.", ["code"])
+GAPS = Counter(
+    "seance_gaps_repaired_total", "Holes in a session's events that were filled, by what found them.", ["by"]
+)
+PUBLISH_FAILURES = Counter("seance_publish_failures_total", "Batches that could not be sent over the channel layer.")
+BATCH_SIZE = Histogram(
+    "seance_batch_size", "Items that shared one transaction.", ["work"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+ACK_SECONDS = Histogram("seance_ack_seconds", "From a message's arrival to its ack.", buckets=_LATENCY)
+DATABASE_WAIT = Histogram("seance_database_wait_seconds", "Waits for a database thread.", buckets=_LATENCY)
+LEASES_EXPIRED = Counter("seance_leases_expired_total", "Seats taken from people whose socket or process was gone.")
+LOOP_LAG = Histogram("seance_loop_lag_seconds", "How late the event loop runs a timer.", buckets=_LATENCY)
+TURNS = Counter("seance_turns_total", "Turns of the spirit that this process ended, by end.", ["end"])

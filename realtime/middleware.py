@@ -1,0 +1,70 @@
+"""realtime, before a socket is accepted: where it comes from, and the token it brings along.
+
+A token may come in the Authorization header, as the subprotocol `bearer.<jwt>` beside `seance.v1`, or as the cookie
+`seance_access`; never in the query string, which ends up in logs.
+"""
+
+from collections.abc import Iterator
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from django.conf import settings
+
+SUBPROTOCOL = "seance.v1"
+COOKIE = "seance_access"
+Scope = dict[str, Any]
+
+
+class Arrival(NamedTuple):
+    """What a handshake says. `token` is unchecked; `refused` is why it is not let in at all."""
+
+    token: str | None
+    subprotocol: str | None
+    has_token_in_url: bool
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def origin_allowed(scope: Scope) -> bool:
+    """Whether the page that opens the socket may: its origin is on the list, or is our own.
+
+    A client that is no browser sends no Origin; that is fine unless it comes with a cookie.
+    """
+    origin = header(scope, b"origin")
+    if origin is None:
+        return _cookie(scope) is None
+    if origin in settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS:
+        return True
+    return origin != "null" and urlsplit(origin).netloc == header(scope, b"host")
+
+
+def arrive(scope: Scope) -> Arrival:
+    """Read the handshake."""
+    offered = scope.get("subprotocols") or []
+    in_url = {name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"))} & {"token", "access_token"}
+    return Arrival(
+        token=next(_tokens(scope, offered), None),
+        subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None,
+        has_token_in_url=bool(in_url),
+    )
+
+
+def _tokens(scope: Scope, offered: list[str]) -> Iterator[str]:
+    scheme, _, value = (header(scope, b"authorization") or "").partition(" ")
+    if scheme.lower() == "bearer":
+        yield value.strip()
+    yield from (item.removeprefix("bearer.") for item in offered if item.startswith("bearer."))
+    if (value := _cookie(scope) or "") and header(scope, b"origin") is not None:
+        yield value
+
+
+def _cookie(scope: Scope) -> str | None:
+    try:
+        morsel = SimpleCookie(header(scope, b"cookie") or "").get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None else None

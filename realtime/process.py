@@ -1,0 +1,123 @@
+"""realtime, one server process: its parts, how they start, and how they leave without losing anything."""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from uuid_utils.compat import uuid7
+
+from realtime.bridge import Bridge
+from realtime.bus import Bus
+from realtime.connections import ConnectionManager
+from realtime.presence import Keeper
+from realtime.turns import TurnRunner
+from realtime.writer import Batcher
+from sessions_app import events, health, publish
+from sessions_app.publish import Notice
+from sessions_app.services.messages import Draft, Posted, post_messages
+from sessions_app.services.presence import Release, release_connections, unregister_process
+from sessions_app.services.seats import Joined, JoinRequest, join_sessions
+
+log = structlog.get_logger(__name__)
+
+DRAINING = 4006
+
+
+class Process:
+    """Everything that one server process keeps for its sockets."""
+
+    def __init__(self) -> None:
+        self.id: UUID = uuid7()
+        # Stable over a restart, so that a process finds what its former self left behind.
+        self.name = os.environ.get("SEANCE_PROCESS_NAME") or f"{socket.gethostname()}:{os.getpid()}"
+        self.bridge = Bridge(settings.SEANCE.database_threads)
+        self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
+        self.hub = ConnectionManager(self.bridge, self.bus)
+        self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
+        self.joins: Batcher[JoinRequest, Joined] = Batcher(self.bridge, join_sessions, name="join")
+        self.releases: Batcher[Release, None] = Batcher(self.bridge, release_connections, name="release")
+        self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
+        self.turns = TurnRunner(self.bridge, self.hub)
+        self.draining = False
+
+    async def start(self) -> None:
+        """Enter the process in the book and begin."""
+        loop = asyncio.get_running_loop()
+
+        def sink(notices: Sequence[Notice]) -> None:
+            loop.call_soon_threadsafe(self.hub.publish, notices)
+
+        await self.keeper.register()
+        publish.connect(sink)
+        await self.bus.start(self.hub.broadcast)
+        self.keeper.start()
+        self.turns.start()
+        log.info("process_started", process=self.name, channel_layer="redis" if self.bus.enabled else "memory")
+
+    async def drain(self) -> None:
+        """Send everybody away, spread over the drain window, and finish what was accepted."""
+        self.draining = health.draining = True
+        window = settings.SEANCE.drain_seconds * 1000
+        sockets = self.hub.sockets()
+        log.info("draining", sockets=len(sockets))
+        for item in sockets:
+            told = events.Goodbye("draining", random.randint(0, int(window)), item.cursor)  # noqa: S311  no secret
+            self.hub.send_to(item, [events.frame("goodbye", told)])
+            item.close(DRAINING)
+        await self.posts.drain()
+        deadline = asyncio.get_running_loop().time() + 5
+        while self.hub.sockets() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """End the parts; what is left in the database is for the grace time, or for another process to take over."""
+        await self.turns.stop()
+        await self.keeper.stop()
+        for batcher in (self.posts, self.joins, self.releases):
+            await batcher.drain()
+        publish.connect(None)
+        await self.bus.stop()
+        try:
+            await self.bridge.call(unregister_process, self.id)
+        except Exception as error:  # noqa: BLE001  the lease ends what could not be said
+            log.warning("unregister_failed", error=type(error).__name__)
+        self.bridge.close()
+        log.info("process_stopped", process=self.name)
+
+
+_current: Process | None = None
+_starting: asyncio.Lock | None = None
+
+
+async def current() -> Process:
+    """This process's parts, started at the first need: by the lifespan, or without one by the first connection."""
+    global _current, _starting  # noqa: PLW0603  one process, one of them
+    if _current is not None:
+        return _current
+    if _starting is None:
+        _starting = asyncio.Lock()
+    async with _starting:
+        if _current is None:
+            process = Process()
+            await process.start()
+            _current = process
+    return _current
+
+
+async def drain() -> None:
+    """Send the sockets of this process away."""
+    if _current is not None:
+        await _current.drain()
+
+
+async def shutdown() -> None:
+    """End this process's parts."""
+    global _current  # noqa: PLW0603  see above
+    if _current is not None:
+        process, _current = _current, None
+        await process.stop()

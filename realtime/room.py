@@ -1,0 +1,136 @@
+"""realtime, what a process knows of one session: its sockets, its feed, who types, and where the planchette is."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from realtime.feed import Feed
+from realtime.outlet import CLOSE, Outlet
+from sessions_app import events
+from sessions_app.publish import Notice
+from sessions_app.services.seats import Joined
+
+TYPING_SECONDS = 8.0
+LAG_BYTES = 65_536  # from here on moves and typing are not written to a socket that lags
+
+
+class Typist(msgspec.Struct, array_like=True):
+    """What a `typing` notice says: who, and whether."""
+
+    id: UUID
+    name: str
+    is_typing: bool
+
+
+class Socket:
+    """One connection of one person. `cursor` is the last `seq` it was given, `presence` the version it knows."""
+
+    __slots__ = (
+        "closing",
+        "connection_id",
+        "cursor",
+        "held",
+        "lags_since",
+        "name",
+        "outlet",
+        "participant_id",
+        "presence",
+        "user_id",
+    )
+
+    def __init__(self, connection_id: UUID, outlet: Outlet) -> None:
+        self.connection_id, self.outlet = connection_id, outlet
+        self.user_id: UUID | None = None
+        self.participant_id: UUID | None = None
+        self.name = ""
+        self.cursor = self.presence = 0
+        self.held: list[Notice] | None = []  # what happens while it joins; None once it is live
+        self.lags_since: float | None = None
+        self.closing = 0
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether only what must arrive should be written to it."""
+        return self.lags_since is not None and self.outlet.backlog() > LAG_BYTES
+
+    def take_seat(self, joined: Joined) -> None:
+        """The join was granted: from here on it has a position."""
+        self.user_id, self.participant_id = joined.participant.user_id, joined.participant.id
+        self.name = joined.participant.name
+        self.cursor, self.presence = joined.seq, joined.presence
+
+    def go_live(self, room: "Room") -> list[Notice]:
+        """Everything up to now was given; returns what was held back meanwhile."""
+        held, self.held = self.held or [], None
+        room.live.append(self)
+        return held
+
+    def close(self, code: int) -> None:
+        """Ask the consumer to close the connection; the first code wins."""
+        if not self.closing:
+            self.closing = code
+            self.outlet.wish({"type": CLOSE, "code": code})
+
+
+class Room:
+    """One session in this process."""
+
+    def __init__(self, session_id: UUID) -> None:
+        self.session_id = session_id
+        self.feed = Feed()
+        self.epoch = ""
+        self.sockets: dict[UUID, Socket] = {}
+        self.live: list[Socket] = []
+        self.expecting = False
+        self.moves: list[Notice] = []
+        self._typing: dict[UUID, tuple[str, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """The last socket is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def remember(self, notice: Notice) -> None:
+        """Keep the running script's moves, for those who come in while the planchette moves."""
+        if notice.event == "spirit_thinking":
+            self.moves.clear()
+        elif notice.event == "spirit_move":
+            self.moves.append(notice)
+
+    # --- Typing -------------------------------------------------------------------------------------------------------
+
+    def hear_typing(self, text: str, changed: Callable[["Room"], None]) -> None:
+        """Somebody types, or does no more; calls `changed` where that changes the set."""
+        who = msgspec.json.decode(text, type=Typist)
+        before = list(self._typing)
+        self._typing.pop(who.id, None)
+        if who.is_typing:
+            self._typing[who.id] = (who.name, time.monotonic() + TYPING_SECONDS)
+            self._watch(changed)
+        if set(before) != set(self._typing):
+            changed(self)
+
+    def typing_now(self) -> events.UserTyping:
+        """The whole set, and who began last."""
+        users = [events.PersonRef(user_id, name) for user_id, (name, _) in self._typing.items()]
+        return events.UserTyping(users, users[-1].name if users else None)
+
+    def _watch(self, changed: Callable[["Room"], None]) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TYPING_SECONDS, self._expire, changed)
+
+    def _expire(self, changed: Callable[["Room"], None]) -> None:
+        self._timer = None
+        now = time.monotonic()
+        over = [user_id for user_id, (_, until) in self._typing.items() if until <= now + 0.05]
+        for user_id in over:
+            del self._typing[user_id]
+        if self._typing:
+            soonest = min(until for _, until in self._typing.values())
+            self._timer = asyncio.get_running_loop().call_later(max(0.05, soonest - now), self._expire, changed)
+        if over:
+            changed(self)

@@ -1,0 +1,120 @@
+"""realtime, group commit: while a transaction is under way, new work gathers; the next transaction takes it all.
+
+There is no timer: an idle process commits at once, a busy one shares a commit among many. What a locked session keeps
+waiting moves to a lane of its own, so that nobody waits for a stranger's room.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import structlog
+
+from realtime import metrics
+from realtime.bridge import Bridge
+from sessions_app.errors import Code, SeanceError
+from sessions_app.services.log import Busy
+
+log = structlog.get_logger(__name__)
+
+
+class Item(Protocol):
+    """Work on one session."""
+
+    @property
+    def session_id(self) -> UUID: ...
+
+
+T = TypeVar("T", bound=Item)
+R = TypeVar("R")
+
+
+class Batcher(Generic[T, R]):
+    """Runs `work(items, wait=…)` in a database thread, one call at a time, each with all that has gathered.
+
+    With wait=False `work` answers `Busy` for an item whose session somebody else has locked.
+    """
+
+    def __init__(
+        self, bridge: Bridge, work: Callable[..., Sequence[R | SeanceError]], *, name: str, largest: int = 500
+    ) -> None:
+        self._bridge, self._work, self._name, self._largest = bridge, work, name, largest
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._lanes: dict[UUID, list[tuple[T, asyncio.Future[R]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False
+
+    def submit(self, item: T) -> "asyncio.Future[R]":
+        """Queue one item; the future ends with its result, or with the `SeanceError` that refused it."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        lane = self._lanes.get(item.session_id)
+        if lane is not None:
+            lane.append((item, future))
+            return future
+        self._waiting.append((item, future))
+        if not self._running:
+            self._running = True
+            self._spawn(self._run())
+        return future
+
+    async def drain(self) -> None:
+        """Wait until nothing is queued or under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+                metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
+                for entry in await self._commit(batch, wait=False):
+                    self._to_lane(entry)
+        finally:
+            self._running = False
+
+    def _to_lane(self, entry: tuple[T, "asyncio.Future[R]"]) -> None:
+        session_id = entry[0].session_id
+        if session_id not in self._lanes:
+            self._lanes[session_id] = []
+            self._spawn(self._run_lane(session_id))
+        self._lanes[session_id].append(entry)
+
+    async def _run_lane(self, session_id: UUID) -> None:
+        lane = self._lanes[session_id]
+        while lane:
+            batch, lane[:] = lane[: self._largest], lane[self._largest :]
+            await self._commit(batch, wait=True)
+        del self._lanes[session_id]
+
+    async def _commit(
+        self, batch: list[tuple[T, "asyncio.Future[R]"]], *, wait: bool
+    ) -> list[tuple[T, "asyncio.Future[R]"]]:
+        """One transaction; returns the entries whose session is locked by somebody else."""
+        items = [item for item, _ in batch]
+        try:
+            results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
+        except SeanceError as refused:
+            results = [refused] * len(batch)
+        except Exception:
+            if len(batch) > 1:  # one of them is hostile in a way that no rule foresaw: its neighbours shall not suffer
+                return [busy for entry in batch for busy in await self._commit([entry], wait=wait)]
+            log.exception("batch_failed", work=self._name)
+            results = [SeanceError(Code.INTERNAL_ERROR)]
+        busy = []
+        for entry, result in zip(batch, results, strict=True):
+            future = entry[1]
+            if isinstance(result, Busy):
+                busy.append(entry)
+            elif future.done():
+                continue
+            elif isinstance(result, SeanceError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # None is a result of some work
+        return busy

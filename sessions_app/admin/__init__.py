@@ -1,0 +1,14 @@
+"""sessions_app, the admins' room: Django's own admin over the séance. Whatever changes a room goes through a service.
+
+Refresh tokens are not here, and shall not be: nobody may see or make one.
+"""
+
+from django.contrib import admin
+
+from sessions_app.admin import log, messages, participants, sessions, turns, users
+
+admin.site.site_header = admin.site.site_title = "Séance"
+admin.site.index_title = "Who sits where, and what was said"
+admin.site.enable_nav_sidebar = True
+
+__all__ = ["log", "messages", "participants", "sessions", "turns", "users"]

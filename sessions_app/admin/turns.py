@@ -1,0 +1,64 @@
+"""sessions_app, the admins' room: the log's events and the spirit's turns, to be read."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from sessions_app.admin.base import ReadOnlyAdmin, link, short
+from sessions_app.models import Event, SpiritTurn
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin[Event]):
+    """Entries of the log that are no messages."""
+
+    list_display = ("seq", "session_link", "type", "timestamp")
+    list_filter = ("type", "timestamp")
+    list_select_related = ("session",)
+    search_fields = ("type",)
+    search_help_text = "A part of the type, or the whole id of a session."
+    id_lookups = ("session_id",)
+    ordering = ("-id",)
+    fields = ("session_link", "seq", "type", "timestamp", "data")
+
+    @admin.display(description="session", ordering="session__name")
+    def session_link(self, row: Event) -> SafeString:
+        """Where it happened."""
+        return link("session_change", row.session.name, row.session_id)
+
+
+@admin.register(SpiritTurn)
+class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
+    """Questions and what became of them."""
+
+    list_display = (
+        "number", "session_link", "asker_link", "question", "state", "attempt", "provider", "created_at", "ended_at",
+    )  # fmt: skip
+    list_filter = ("state", "provider", "code", "created_at")
+    search_fields = ("message__text",)
+    search_help_text = "A part of the question, or the whole id of a turn, a session or an asker."
+    id_lookups = ("pk", "session_id", "asker_id")
+    ordering = ("-id",)
+    fields = (
+        "id", "session_link", "number", "asker_link", "question", "state", "code", "attempt", "lease_until",
+        "created_at", "started_at", "ended_at", "context_seq", "provider", "model",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SpiritTurn]:
+        return super().get_queryset(request).select_related("session", "message", "asker")
+
+    @admin.display(description="session", ordering="session__name")
+    def session_link(self, row: SpiritTurn) -> SafeString:
+        """Where it was asked."""
+        return link("session_change", row.session.name, row.session_id)
+
+    @admin.display(description="asker", ordering="asker__name")
+    def asker_link(self, row: SpiritTurn) -> SafeString | str:
+        """Who asked."""
+        return link("user_change", row.asker.name, row.asker.pk) if row.asker else "–"
+
+    @admin.display(description="question")
+    def question(self, row: SpiritTurn) -> SafeString:
+        """What was asked."""
+        return link("message_change", short(row.message.text), row.message_id)

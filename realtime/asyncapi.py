@@ -168,8 +168,8 @@ def _name(kind: type[Struct]) -> str:
 
 
 def _schemas() -> dict[str, Any]:
-    kinds = [*CLIENT_EVENTS.values(), *events.SERVER_EVENTS.values(), events.MessageData, events.AnswerData]
-    kinds += [BoardScript, Move]
+    kinds: list[type[Struct]] = [*CLIENT_EVENTS.values(), *events.SERVER_EVENTS.values()]
+    kinds += [events.MessageData, events.AnswerData, BoardScript, Move]
     unique = list(dict.fromkeys(kinds))
     _, found = msgspec.json.schema_components(unique, ref_template=_REF)
     # msgspec tells structs of the same name apart by their module; we by their side.

@@ -157,5 +157,7 @@ def _of_type(hint: Any) -> Any:
         return [_of_type(get_args(hint)[0])]
     if isinstance(hint, type) and issubclass(hint, Struct):
         names = get_type_hints(hint, include_extras=True)
-        return hint(**{field.name: _of_field(hint, field.name, names[field.name]) for field in msgspec.structs.fields(hint)})
+        return hint(
+            **{field.name: _of_field(hint, field.name, names[field.name]) for field in msgspec.structs.fields(hint)}
+        )
     return {str: "text", int: 1, bool: False, datetime: NOW, UUID: SESSION}.get(hint, {})

@@ -40,7 +40,7 @@ SERVER_WORDS: dict[str, str] = {
     "spirit_voice": "One sentence of an answer that is still being made. The whole text comes with `spirit_response`.",
     "welcome": "You are in: the whole state at position `seq` of log `epoch`.",
     "resumed": "Everything that was missed has been sent again, just before this.",
-    "resync_required": "What was missed cannot be sent again: read the history. The socket lives on from `welcome.seq`.",
+    "resync_required": "What was missed is not sent again: read the history. The socket goes on from `welcome.seq`.",
     "ack": "Your message is stored. Never sent before COMMIT.",
     "error": "Something was refused. The socket stays open unless a close follows.",
     "heartbeat": "The position of the log and the server's clock.",
@@ -59,7 +59,7 @@ REPLIES: dict[str, tuple[str, ...]] = {
     "refresh_token": ("token_refreshed",),
 }
 
-# JSON Schema beside the type, by "Struct.field" or by the field alone: bounds that are checked after decoding, and words.
+# JSON Schema beside the type, by "Struct.field": words, and bounds that are checked after decoding.
 FIELD_WORDS: dict[str, dict[str, Any]] = {
     "Join.name": {"description": f"How the others see you: 1–{USER_NAME_MAX} characters; `Anonymous` if missing."},
     "Join.user_id": {
@@ -131,7 +131,7 @@ CLOSE_CODES: dict[int, Close] = {
     1011: Close("No answer to a ping within 20 seconds.", comes_back=True),
     1012: Close("The server stopped before the socket had joined.", comes_back=True),
     4000: Close("A server error, or the server was taken for dead and its seats with it.", comes_back=True),
-    4001: Close("The access token expired. Come back with a new one.", comes_back=True),
+    4001: Close("The access token expired, or the password was changed: come back with a new one.", comes_back=True),
     4002: Close("The client read too slowly.", comes_back=True),
     4003: Close("Heartbeat timeout.", comes_back=True, is_sent=False),
     4005: Close("Rate limited.", comes_back=True, is_sent=False),
@@ -140,7 +140,7 @@ CLOSE_CODES: dict[int, Close] = {
     4500: Close("Unauthorized: no token where one is needed, a bad one, or one in the URL.", comes_back=False),
     4501: Close("Forbidden.", comes_back=False),
     4502: Close("Too many bad frames within a minute.", comes_back=False),
-    4503: Close("Sent away for good.", comes_back=False),
+    4503: Close("Sent away for good: banned, or no longer wanted by the host.", comes_back=False),
     4505: Close("The session has ended.", comes_back=False),
     4506: Close("There is no such session, or none that the caller may know of.", comes_back=False),
     4507: Close("The same user opened too many sockets; this was the oldest.", comes_back=False),

@@ -29,7 +29,7 @@ from sessions_app.services.turns import WAKE
 
 log = structlog.get_logger(__name__)
 
-HOLE_SECONDS = 0.05  # how long a missing number may still be on its way before the database is asked
+HOLE_SECONDS = 0.03  # how long a missing number may still be on its way before the database is asked
 SESSION_ENDED, SLOW_CONSUMER = 4505, 4002
 
 Observer = Callable[[Notice], None]
@@ -171,6 +171,8 @@ class ConnectionManager:
                 entries = await self._read(room.session_id, socket.cursor, head)
             for entry in entries:
                 self._write(socket, entry.wire)
+                if entry.event == "session_ended":
+                    socket.close(SESSION_ENDED)
             socket.cursor = head
 
     async def _read(self, session_id: UUID, after_seq: int, upto: int) -> list[Entry]:

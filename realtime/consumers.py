@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from sessions_app.limits import Pace
 from sessions_app.security import Claims, verify_token
 from sessions_app.services.presence import Release
 from sessions_app.services.seats import Joined, JoinRequest
+from sessions_app.text import TEXT_MAX
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ class Closed(Exception):  # noqa: N818  an end, not an error
         self.code, self.by_peer = code, by_peer
 
 
-class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no types
+class SeanceConsumer(AsyncConsumer):
     """One connection to one session. An instance is made for each connection."""
 
     process: process.Process
@@ -67,6 +69,7 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
         self.socket = Socket(uuid7(), cast(Outlet, outlet or self._queue))
         self.room: Room | None = None
         self.in_flight, self.is_typing = 0, False
+        self._joining: asyncio.Future[Joined] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         code = GOING_AWAY
         structlog.contextvars.bind_contextvars(connection_id=str(self.socket.connection_id))
@@ -104,9 +107,9 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
     async def _enter(self, arrival: Arrival) -> None:
         """Wait for the first frame, and join."""
         limits = settings.SEANCE
-        self._bad = Pace(burst=limits.bad_frames_per_minute, per_minute=limits.bad_frames_per_minute)
+        # One less than the limit goes through: the bad frame that reaches it is the one that closes.
+        self._bad = Pace(burst=limits.bad_frames_per_minute - 1, per_minute=limits.bad_frames_per_minute)
         self._frames = Pace(burst=limits.socket_frames_per_minute, per_minute=limits.socket_frames_per_minute)
-        self._messages = Pace(burst=limits.messages_burst, per_minute=limits.messages_per_minute)
         session_id = self.scope["url_route"]["kwargs"]["session_id"]
         try:
             self.session_id = UUID(session_id)
@@ -117,14 +120,17 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             self._refuse_entry(SeanceError(Code.SESSION_NOT_FOUND), None)
         except SeanceError as refused:
             self._refuse_entry(refused, None)
-        try:
-            async with asyncio.timeout(limits.join_wait_seconds):
-                command = await self._first_command()
-                while not await self._join(command, claims):
+        deadline = asyncio.get_running_loop().time() + limits.join_wait_seconds
+        is_in = False
+        while not is_in:
+            try:
+                async with asyncio.timeout_at(deadline):
                     command = await self._first_command()
-        except TimeoutError:
-            self.refuse(SeanceError(Code.NOT_JOINED), None)
-            raise Closed(NO_JOIN) from None
+            except TimeoutError:
+                self.refuse(SeanceError(Code.NOT_JOINED), None)
+                raise Closed(NO_JOIN) from None
+            # Out of the deadline's reach: a join that was cut off while it commits would sit there for nobody.
+            is_in = await self._join(command, claims)
 
     async def _first_command(self) -> Command:
         while True:
@@ -137,6 +143,7 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
         """Try to join; False where the client may try again."""
         data = cast(protocol.Join, command.data)
         if self.process.draining:
+            self.tell("goodbye", self.process.goodbye(0))
             raise Closed(DRAINING)
         try:
             if data.token is not None:
@@ -153,7 +160,9 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             )
             if self.room is None:
                 self.room = await self.process.hub.connect(self.session_id, self.socket)
-            joined = await self.process.joins.submit(request)
+            self._joining = self.process.joins.submit(request)
+            # Shielded: a join that the database grants after all must be known here, or its seat is never given back.
+            joined = await asyncio.shield(self._joining)
         except SeanceError as refused:
             log.info("ws_join_refused", code=refused.code)
             if refused.code in REFUSALS:
@@ -161,6 +170,7 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             self.refuse(refused, command.ref)
             return False
         self.user_id = joined.participant.user_id
+        self._messages = self.process.message_pace(self.user_id)
         structlog.contextvars.bind_contextvars(session_id=str(self.session_id), user_id=str(self.user_id))
         log.info("ws_joined", role=joined.participant.role)
         await self._welcome(self.room, joined, command, data)
@@ -200,7 +210,7 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
             spirit=events.WelcomeSpirit(joined.turn),
             recent=joined.recent,
             limits=events.Limits(
-                text_max=500,
+                text_max=TEXT_MAX,
                 frame_max_bytes=limits.frame_max_bytes,
                 messages_burst=limits.messages_burst,
                 messages_per_minute=limits.messages_per_minute,
@@ -234,7 +244,7 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
                 if self._bad.wait() > 0:
                     raise Closed(PROTOCOL_ERROR) from None
             except SeanceError as limited:
-                self.refuse(limited, None)
+                self.refuse(limited, protocol.ref_of(text))
 
     async def _handle(self, command: Command) -> None:
         try:
@@ -301,14 +311,13 @@ class SeanceConsumer(AsyncConsumer):  # type: ignore[misc]  # Channels has no ty
         if self.room is None:
             return
         self.process.hub.disconnect(self.session_id, self.socket)
-        if self.socket.participant_id is not None:
-            if self.is_typing:
-                handlers._stop_typing(self)
+        if self.is_typing:
+            handlers.stop_typing(self)
+        if self._joining is not None:
             release = Release(self.session_id, self.socket.connection_id, code in FOR_GOOD)
-            self.process.releases.submit(release).add_done_callback(_released)
+            self._joining.add_done_callback(partial(_give_back, self.process, release))
 
 
-def _released(future: "asyncio.Future[None]") -> None:
-    if not future.cancelled() and (error := future.exception()) is not None:
-        # The row stays until the process's lease or its next life ends it.
-        log.warning("release_failed", error=str(error))
+def _give_back(parts: process.Process, release: Release, joined: "asyncio.Future[Joined]") -> None:
+    if not joined.cancelled() and joined.exception() is None:
+        parts.release(release)

@@ -90,6 +90,9 @@ class Feed:
 
     def _pass(self, entry: Entry) -> None:
         self.head = entry.seq
+        if entry.event == "message_deleted":  # what it takes away is in the ring, and must not be replayed from there
+            self._ring.clear()
+            self._ring_after = entry.seq - 1
         self._ring.append(entry)
         if len(self._ring) > self._keep:
             self._ring_after = self._ring.popleft().seq

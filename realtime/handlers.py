@@ -49,7 +49,7 @@ async def send_message(visit: "SeanceConsumer", command: protocol.Command) -> No
     visit.in_flight += 1
     if visit.in_flight >= IN_FLIGHT:
         await asyncio.wait([future])
-    _stop_typing(visit)
+    stop_typing(visit)
 
 
 def _posted(
@@ -73,7 +73,8 @@ async def typing(visit: "SeanceConsumer", command: protocol.Command) -> None:
     _tell_typing(visit)
 
 
-def _stop_typing(visit: "SeanceConsumer") -> None:
+def stop_typing(visit: "SeanceConsumer") -> None:
+    """Whoever sent the message, or left, types no more."""
     if visit.is_typing:
         visit.is_typing = False
         _tell_typing(visit)

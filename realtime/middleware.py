@@ -39,13 +39,17 @@ def origin_allowed(scope: Scope) -> bool:
         return _cookie(scope) is None
     if origin in settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS:
         return True
-    return origin != "null" and urlsplit(origin).netloc == header(scope, b"host")
+    try:
+        return origin != "null" and urlsplit(origin).netloc == header(scope, b"host")
+    except ValueError:  # a bracket that is not closed
+        return False
 
 
 def arrive(scope: Scope) -> Arrival:
     """Read the handshake."""
     offered = scope.get("subprotocols") or []
-    in_url = {name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"))} & {"token", "access_token"}
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    in_url = {name for name, _ in query} & {"token", "access_token"}
     return Arrival(
         token=next(_tokens(scope, offered), None),
         subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None,

@@ -8,10 +8,10 @@ framed once for all sockets, and nobody waits for a slow reader. Under any other
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where it could be compiled
 from websockets.http11 import Request
 
 EXTENSION = "seance.outlet"
@@ -71,7 +71,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:
-            self.scope["extensions"][EXTENSION] = self  # type: ignore[index]
+            cast(dict[str, object], self.scope["extensions"])[EXTENSION] = self
 
     def data_received(self, data: bytes) -> None:
         if not self._reads_itself:

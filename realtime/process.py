@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Sequence
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from django.conf import settings
@@ -18,6 +19,7 @@ from realtime.presence import Keeper
 from realtime.turns import TurnRunner
 from realtime.writer import Batcher
 from sessions_app import events, health, publish
+from sessions_app.limits import Pace
 from sessions_app.publish import Notice
 from sessions_app.services.messages import Draft, Posted, post_messages
 from sessions_app.services.presence import Release, release_connections, unregister_process
@@ -26,6 +28,7 @@ from sessions_app.services.seats import Joined, JoinRequest, join_sessions
 log = structlog.get_logger(__name__)
 
 DRAINING = 4006
+RETRY_SECONDS = 2.0
 
 
 class Process:
@@ -35,7 +38,9 @@ class Process:
         self.id: UUID = uuid7()
         # Stable over a restart, so that a process finds what its former self left behind.
         self.name = os.environ.get("SEANCE_PROCESS_NAME") or f"{socket.gethostname()}:{os.getpid()}"
+        # Requests have threads of their own, so that a slow report never waits in front of a message, nor the reverse.
         self.bridge = Bridge(settings.SEANCE.database_threads)
+        self.http_bridge = Bridge(settings.SEANCE.database_threads)
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
         self.hub = ConnectionManager(self.bridge, self.bus)
         self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
@@ -44,6 +49,16 @@ class Process:
         self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
         self.turns = TurnRunner(self.bridge, self.hub)
         self.draining = False
+        self._message_paces: WeakValueDictionary[UUID, Pace] = WeakValueDictionary()
+
+    def message_pace(self, user_id: UUID) -> Pace:
+        """How often a user may speak: one count for all sockets of the user here, as long as there is one."""
+        pace = self._message_paces.get(user_id)
+        if pace is None:
+            limits = settings.SEANCE
+            pace = Pace(burst=limits.messages_burst, per_minute=limits.messages_per_minute)
+            self._message_paces[user_id] = pace
+        return pace
 
     async def start(self) -> None:
         """Enter the process in the book and begin."""
@@ -59,15 +74,28 @@ class Process:
         self.turns.start()
         log.info("process_started", process=self.name, channel_layer="redis" if self.bus.enabled else "memory")
 
+    def release(self, item: Release) -> None:
+        """Give a closed socket's place back; again and again until the database has heard it."""
+
+        def ended(future: "asyncio.Future[None]") -> None:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                log.warning("release_failed", error=str(error))
+                future.get_loop().call_later(RETRY_SECONDS, self.release, item)
+
+        self.releases.submit(item).add_done_callback(ended)
+
+    def goodbye(self, last_seq: int) -> events.Goodbye:
+        """What a socket is told when this process goes: when to come back, spread over the drain window."""
+        window = round(settings.SEANCE.drain_seconds * 1000)
+        return events.Goodbye("draining", random.randint(0, window), last_seq)
+
     async def drain(self) -> None:
         """Send everybody away, spread over the drain window, and finish what was accepted."""
         self.draining = health.draining = True
-        window = settings.SEANCE.drain_seconds * 1000
         sockets = self.hub.sockets()
         log.info("draining", sockets=len(sockets))
         for item in sockets:
-            told = events.Goodbye("draining", random.randint(0, int(window)), item.cursor)  # noqa: S311  no secret
-            self.hub.send_to(item, [events.frame("goodbye", told)])
+            self.hub.send_to(item, [events.frame("goodbye", self.goodbye(item.cursor))])
             item.close(DRAINING)
         await self.posts.drain()
         deadline = asyncio.get_running_loop().time() + 5
@@ -86,6 +114,7 @@ class Process:
             await self.bridge.call(unregister_process, self.id)
         except Exception as error:  # noqa: BLE001  the lease ends what could not be said
             log.warning("unregister_failed", error=type(error).__name__)
+        self.http_bridge.close()
         self.bridge.close()
         log.info("process_stopped", process=self.name)
 

@@ -130,7 +130,7 @@ class BadFrame(SeanceError):
 
 def decode(text: str | bytes) -> Command:
     """The command in a text frame; raises `BadFrame` (INVALID_FORMAT, UNKNOWN_EVENT or VALIDATION_ERROR)."""
-    raw = _utf8(text) if isinstance(text, str) else text
+    raw = _utf8(text)
     if len(raw) > settings.SEANCE.frame_max_bytes:
         raise BadFrame(Code.INVALID_FORMAT, f"A frame has at most {settings.SEANCE.frame_max_bytes} bytes.")
     _check_depth(raw)
@@ -151,10 +151,18 @@ def decode(text: str | bytes) -> Command:
         raise
 
 
-def _utf8(text: str) -> bytes:
+def ref_of(text: str | bytes | None) -> str | None:
+    """The `ref` of a frame that was refused before it was read, so that its sender knows which."""
     try:
-        return text.encode()
-    except UnicodeEncodeError:
+        return None if text is None else decode(text).ref
+    except BadFrame as bad:
+        return bad.ref
+
+
+def _utf8(text: str | bytes) -> bytes:
+    try:
+        return (text if isinstance(text, str) else text.decode()).encode()
+    except UnicodeError:
         raise BadFrame(Code.INVALID_FORMAT, "A frame must be UTF-8.") from None
 
 

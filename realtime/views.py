@@ -21,7 +21,11 @@ BOUNDS = {
     "default": "default {}",
 }
 GROUPS = (
-    ("client", "From the client", "What a client may send. Whatever is refused gets an `error` with the frame's `ref`."),
+    (
+        "client",
+        "From the client",
+        "What a client may send. Whatever is refused gets an `error` with the frame's `ref`.",
+    ),
     ("durable", "The log", "Entries of the session's log: each has a `seq`, and every socket gets them all, in order."),
     ("state", "State", "What is true now. Not in the log: healed by `welcome` and by the next of its kind."),
     ("answers", "Answers", "To one socket only."),
@@ -112,7 +116,9 @@ def _events(found: dict[str, Any], tag: str) -> Iterator[Event]:
             summary=message["summary"],
             shape=name,
             fields=_fields(schema),
-            answers=tuple(one["$ref"].rpartition("/")[2] for one in reply.get("messages", ())) if tag == "client" else (),
+            answers=tuple(one["$ref"].rpartition("/")[2] for one in reply.get("messages", ()))
+            if tag == "client"
+            else (),
             example=_pretty(message["examples"][0]["payload"]),
         )
 

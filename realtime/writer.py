@@ -75,6 +75,11 @@ class Batcher(Generic[T, R]):
                 metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
                 for entry in await self._commit(batch, wait=False):
                     self._to_lane(entry)
+                if self._lanes:  # what came meanwhile for the same sessions stays behind, whether or not the lock does
+                    behind = [entry for entry in self._waiting if entry[0].session_id in self._lanes]
+                    self._waiting = [entry for entry in self._waiting if entry[0].session_id not in self._lanes]
+                    for entry in behind:
+                        self._to_lane(entry)
         finally:
             self._running = False
 

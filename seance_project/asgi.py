@@ -3,14 +3,14 @@
 import os
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
 
 from seance_project.env import one_line_refusal
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "seance_project.settings")
 
 with one_line_refusal():
-    django = get_asgi_application()
+    django.setup()
 
 # These need Django's settings.
 from channels.routing import URLRouter  # noqa: E402
@@ -18,8 +18,10 @@ from channels.routing import URLRouter  # noqa: E402
 from realtime import process  # noqa: E402
 from realtime.routing import websocket_urlpatterns  # noqa: E402
 from seance_project import drain  # noqa: E402
+from seance_project.http import Http  # noqa: E402
 from seance_project.static import StaticFiles  # noqa: E402
 
+http = Http()
 sockets = URLRouter(websocket_urlpatterns)
 drain.on_drain(process.drain)
 
@@ -48,8 +50,8 @@ async def dispatch(scope: Any, receive: Any, send: Any) -> None:
         except ValueError:  # no such path
             await send({"type": "websocket.close", "code": 4506})
     else:
-        await process.current()  # a server without a lifespan (daphne) starts here
-        await django(scope, receive, send)
+        parts = await process.current()  # a server without a lifespan (daphne) starts here
+        await http(scope, receive, send, parts.http_bridge)
 
 
 application = StaticFiles(dispatch)

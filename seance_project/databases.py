@@ -40,9 +40,9 @@ def _sqlite(env: Env) -> dict[str, Any]:
 def _postgresql(url: str) -> dict[str, Any]:
     """No pool: all database work runs in a fixed number of threads, each of which keeps its connection.
 
-    The health check before the first query of a piece of work replaces a connection that a restart killed.
+    No health checks either, each of which is a query: `realtime.bridge` sees by itself that a restart killed one.
     """
-    config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True))
+    config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None))
     options: dict[str, Any] = {"connect_timeout": 5, "application_name": "seance", **config.get("OPTIONS", {})}
     # Ours come first: PostgreSQL lets the last one win, so a URL may still say otherwise.
     options["options"] = f"{POSTGRESQL_LIMITS} {options.get('options', '')}".strip()

@@ -19,6 +19,7 @@ from seance_project import drain
 from seance_project.env import Env
 
 DRAIN_MARGIN = 2  # seconds for hooks beyond their own window
+UNSENT_BYTES = 65_536  # of one connection, in the kernel; what is more waits where it is counted
 CLOSE_SECONDS = 5  # for what is still open after the drain
 
 
@@ -49,6 +50,9 @@ def listen_on(host: str, port: int, *, env: Env, share: bool = False) -> socket.
             # server's own send() and close() would wait for it for ever.
             patience = max(20.0, 2 * env.outbound_max_seconds)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(patience * 1000))
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Inherited too: the kernel would take megabytes for a reader that stopped, which then lags unnoticed.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         listener.bind(address)
         listener.set_inheritable(False)
     except OSError as error:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from realtime import views as events
 from sessions_app.api import docs, health, refusals
 
 
@@ -25,6 +26,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("docs", docs.swagger, "docs"),
     *both("redoc", docs.redoc, "redoc"),
     *both("openapi.json", docs.openapi, "openapi"),
+    *both("docs/events", refusals.safe_only(events.page), "docs-events"),
+    *both("asyncapi.json", refusals.safe_only(events.asyncapi), "asyncapi"),
     path("admin/", admin.site.urls),
 ]
 

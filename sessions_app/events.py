@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 PresenceReason = Literal["left", "timeout", "kicked", "session_ended"]
+RoleName = Literal["host", "participant", "observer"]
 
 
 class SpiritSettings(Struct, frozen=True):
@@ -55,7 +56,7 @@ class ParticipantData(Struct, frozen=True):
     id: UUID
     user_id: UUID
     name: str
-    role: Literal["host", "participant", "observer"]
+    role: RoleName
     joined_at: datetime
     left_at: datetime | None
     is_present: bool
@@ -117,7 +118,7 @@ class UserJoined(Struct, frozen=True):
     participant_id: UUID
     name: str
     joined_at: datetime
-    role: Literal["host", "participant", "observer"]
+    role: RoleName
 
 
 class UserLeft(UserJoined, frozen=True):

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 RETRY_SECONDS = 0.5
 
 
-class Shard(RedisSingleShardConnection):  # type: ignore[misc]  # the library has no types
+class Shard(RedisSingleShardConnection):
     """One Redis server."""
 
     async def publish_many(self, messages: list[tuple[str, bytes]]) -> None:
@@ -48,7 +48,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]  # the library ha
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # the library has no types
+class LoopLayer(RedisPubSubLoopLayer):
     """The layer of one event loop."""
 
     def __init__(self, hosts: Any = None, **options: Any) -> None:
@@ -66,7 +66,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # the library has 
             await shard.publish_many(batch)
 
 
-class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # the library has no types
+class PubSubLayer(RedisPubSubChannelLayer):
     """`channels_redis.pubsub.RedisPubSubChannelLayer`, its loop layer replaced by ours."""
 
     def _get_layer(self) -> LoopLayer:

@@ -8,7 +8,7 @@ from sessions_app.errors import Code, SeanceError
 class Pace:
     """`burst` at once, `per_minute` in the long run (GCRA): one float of state, exact, without a timer."""
 
-    __slots__ = ("_gap", "_slack", "_until")
+    __slots__ = ("__weakref__", "_gap", "_slack", "_until")
 
     def __init__(self, *, burst: int, per_minute: int) -> None:
         self._gap = 60.0 / per_minute

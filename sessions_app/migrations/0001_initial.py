@@ -9,320 +9,609 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(editable=False)),
-                ('user_name', models.CharField(blank=True, max_length=50, null=True)),
-                ('text', models.CharField(max_length=500)),
-                ('timestamp', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('is_spirit', models.BooleanField(default=False)),
-                ('client_msg_id', models.CharField(blank=True, max_length=64, null=True)),
-                ('off_record', models.BooleanField(default=False)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('in_reply_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replies', to='sessions_app.message')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.BigIntegerField(editable=False)),
+                ("user_name", models.CharField(blank=True, max_length=50, null=True)),
+                ("text", models.CharField(max_length=500)),
+                ("timestamp", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("is_spirit", models.BooleanField(default=False)),
+                ("client_msg_id", models.CharField(blank=True, max_length=64, null=True)),
+                ("off_record", models.BooleanField(default=False)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "in_reply_to",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="replies",
+                        to="sessions_app.message",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'messages',
+                "db_table": "messages",
             },
         ),
         migrations.CreateModel(
-            name='ServerProcess',
+            name="ServerProcess",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('started_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField()),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("started_at", models.DateTimeField()),
+                ("lease_until", models.DateTimeField()),
             ],
             options={
-                'verbose_name_plural': 'server processes',
-                'db_table': 'server_processes',
+                "verbose_name_plural": "server processes",
+                "db_table": "server_processes",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=50)),
-                ('email', models.EmailField(blank=True, max_length=254, null=True, unique=True)),
-                ('is_guest', models.BooleanField(default=False)),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('is_active', models.BooleanField(default=True, help_text='Whether this person may come in. Unset it to ban.')),
-                ('is_staff', models.BooleanField(default=False, help_text='Whether this person may use the admin.')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=50)),
+                ("email", models.EmailField(blank=True, max_length=254, null=True, unique=True)),
+                ("is_guest", models.BooleanField(default=False)),
+                ("joined_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "is_active",
+                    models.BooleanField(default=True, help_text="Whether this person may come in. Unset it to ban."),
+                ),
+                ("is_staff", models.BooleanField(default=False, help_text="Whether this person may use the admin.")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'users',
+                "db_table": "users",
             },
         ),
         migrations.CreateModel(
-            name='Answer',
+            name="Answer",
             fields=[
-                ('message', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='answer', serialize=False, to='sessions_app.message')),
-                ('board_script', models.JSONField()),
-                ('letter_timings', models.JSONField()),
-                ('word_count', models.PositiveSmallIntegerField()),
-                ('source', models.CharField(max_length=10)),
-                ('degraded', models.CharField(blank=True, max_length=20, null=True)),
+                (
+                    "message",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="answer",
+                        serialize=False,
+                        to="sessions_app.message",
+                    ),
+                ),
+                ("board_script", models.JSONField()),
+                ("letter_timings", models.JSONField()),
+                ("word_count", models.PositiveSmallIntegerField()),
+                ("source", models.CharField(max_length=10)),
+                ("degraded", models.CharField(blank=True, max_length=20, null=True)),
             ],
             options={
-                'db_table': 'answers',
+                "db_table": "answers",
             },
         ),
         migrations.AddField(
-            model_name='message',
-            name='user',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to=settings.AUTH_USER_MODEL),
+            model_name="message",
+            name="user",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="messages",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=50)),
-                ('role', models.CharField(choices=[('host', 'host'), ('participant', 'participant'), ('observer', 'observer')], default='participant', max_length=11)),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('left_at', models.DateTimeField(blank=True, null=True)),
-                ('away_since', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('is_muted', models.BooleanField(default=False)),
-                ('kicked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participations', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=50)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("host", "host"), ("participant", "participant"), ("observer", "observer")],
+                        default="participant",
+                        max_length=11,
+                    ),
+                ),
+                ("joined_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("left_at", models.DateTimeField(blank=True, null=True)),
+                ("away_since", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("is_muted", models.BooleanField(default=False)),
+                ("kicked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="participations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'participants',
+                "db_table": "participants",
             },
         ),
         migrations.CreateModel(
-            name='RefreshToken',
+            name="RefreshToken",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('family', models.UUIDField(db_index=True, default=uuid_utils.compat.uuid7)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refresh_tokens', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("family", models.UUIDField(db_index=True, default=uuid_utils.compat.uuid7)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refresh_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'refresh_tokens',
+                "db_table": "refresh_tokens",
             },
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('opened_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('close_code', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='sessions_app.participant')),
-                ('process', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='sessions_app.serverprocess')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("opened_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("close_code", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="connections",
+                        to="sessions_app.participant",
+                    ),
+                ),
+                (
+                    "process",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="connections",
+                        to="sessions_app.serverprocess",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'connections',
+                "db_table": "connections",
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('max_users', models.PositiveSmallIntegerField(default=6)),
-                ('is_active', models.BooleanField(default=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('access', models.CharField(choices=[('open', 'whoever has its id'), ('members', 'any account'), ('invite', 'its people, and whoever shows an invite')], default='open', max_length=10)),
-                ('is_listed', models.BooleanField(default=False)),
-                ('spirit_mode', models.CharField(choices=[('open', 'every message is a question'), ('summoned', 'only a message that names it'), ('circle', 'only the seat whose turn it is'), ('chorus', 'questions gathered, one answer'), ('off', 'never')], default='open', max_length=10)),
-                ('spirit_pace', models.CharField(choices=[('ritual', 'ritual'), ('brisk', 'brisk'), ('instant', 'instant')], default='ritual', max_length=10)),
-                ('spirit_persona', models.SlugField(db_index=False, default='the-spirit')),
-                ('seed', models.BigIntegerField(default=sessions_app.models.session.new_seed, editable=False)),
-                ('epoch', models.CharField(default=sessions_app.models.session.new_epoch, editable=False, max_length=12)),
-                ('last_seq', models.BigIntegerField(default=0, editable=False)),
-                ('presence_version', models.BigIntegerField(default=0, editable=False, help_text='Counts joins and leaves.')),
-                ('host', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='hosted_sessions', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("max_users", models.PositiveSmallIntegerField(default=6)),
+                ("is_active", models.BooleanField(default=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "access",
+                    models.CharField(
+                        choices=[
+                            ("open", "whoever has its id"),
+                            ("members", "any account"),
+                            ("invite", "its people, and whoever shows an invite"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("is_listed", models.BooleanField(default=False)),
+                (
+                    "spirit_mode",
+                    models.CharField(
+                        choices=[
+                            ("open", "every message is a question"),
+                            ("summoned", "only a message that names it"),
+                            ("circle", "only the seat whose turn it is"),
+                            ("chorus", "questions gathered, one answer"),
+                            ("off", "never"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "spirit_pace",
+                    models.CharField(
+                        choices=[("ritual", "ritual"), ("brisk", "brisk"), ("instant", "instant")],
+                        default="ritual",
+                        max_length=10,
+                    ),
+                ),
+                ("spirit_persona", models.SlugField(db_index=False, default="the-spirit")),
+                ("seed", models.BigIntegerField(default=sessions_app.models.session.new_seed, editable=False)),
+                (
+                    "epoch",
+                    models.CharField(default=sessions_app.models.session.new_epoch, editable=False, max_length=12),
+                ),
+                ("last_seq", models.BigIntegerField(default=0, editable=False)),
+                (
+                    "presence_version",
+                    models.BigIntegerField(default=0, editable=False, help_text="Counts joins and leaves."),
+                ),
+                (
+                    "host",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="hosted_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'sessions',
+                "db_table": "sessions",
             },
         ),
         migrations.AddField(
-            model_name='participant',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='sessions_app.session'),
+            model_name="participant",
+            name="session",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="participants",
+                to="sessions_app.session",
+            ),
         ),
         migrations.AddField(
-            model_name='message',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='sessions_app.session'),
+            model_name="message",
+            name="session",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="messages",
+                to="sessions_app.session",
+            ),
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField(editable=False)),
-                ('type', models.CharField(max_length=30)),
-                ('data', models.JSONField()),
-                ('timestamp', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('session', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='sessions_app.session')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField(editable=False)),
+                ("type", models.CharField(max_length=30)),
+                ("data", models.JSONField()),
+                ("timestamp", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="sessions_app.session",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'events',
+                "db_table": "events",
             },
         ),
         migrations.CreateModel(
-            name='SpiritTurn',
+            name="SpiritTurn",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('queued', 'waits'), ('active', 'is being answered'), ('answered', 'answered'), ('cancelled', 'cancelled'), ('failed', 'failed'), ('withdrawn', 'withdrawn')], default='queued', max_length=10)),
-                ('number', models.PositiveIntegerField(help_text='Which turn of its session it is, from 1.')),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('code', models.CharField(blank=True, help_text='Why it failed, or who cancelled it.', max_length=30)),
-                ('context_seq', models.BigIntegerField(default=0, help_text='The last entry of the log that the answer had heard.')),
-                ('provider', models.CharField(blank=True, max_length=50)),
-                ('model', models.CharField(blank=True, max_length=100)),
-                ('asker', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='spirit_turns', to=settings.AUTH_USER_MODEL)),
-                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='sessions_app.message')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='turns', to='sessions_app.session')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "waits"),
+                            ("active", "is being answered"),
+                            ("answered", "answered"),
+                            ("cancelled", "cancelled"),
+                            ("failed", "failed"),
+                            ("withdrawn", "withdrawn"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(help_text="Which turn of its session it is, from 1.")),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("code", models.CharField(blank=True, help_text="Why it failed, or who cancelled it.", max_length=30)),
+                (
+                    "context_seq",
+                    models.BigIntegerField(default=0, help_text="The last entry of the log that the answer had heard."),
+                ),
+                ("provider", models.CharField(blank=True, max_length=50)),
+                ("model", models.CharField(blank=True, max_length=100)),
+                (
+                    "asker",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="spirit_turns",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="turns", to="sessions_app.message"
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="turns", to="sessions_app.session"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'spirit_turns',
+                "db_table": "spirit_turns",
             },
         ),
         migrations.AddIndex(
-            model_name='user',
-            index=models.Index(fields=['name'], name='users_name'),
+            model_name="user",
+            index=models.Index(fields=["name"], name="users_name"),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('name__length__gte', 1), ('name__length__lte', 50)), name='users_name_length'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name__length__gte", 1), ("name__length__lte", 50)), name="users_name_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('is_guest', True)), models.Q(('email__isnull', False), ('is_guest', False)), _connector='OR'), name='users_guest_or_account'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("email__isnull", True), ("is_guest", True)),
+                    models.Q(("email__isnull", False), ("is_guest", False)),
+                    _connector="OR",
+                ),
+                name="users_guest_or_account",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('is_guest', False), models.Q(('is_staff', False), ('is_superuser', False)), _connector='OR'), name='users_guest_is_no_staff'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("is_guest", False), models.Q(("is_staff", False), ("is_superuser", False)), _connector="OR"
+                ),
+                name="users_guest_is_no_staff",
+            ),
         ),
         migrations.AddField(
-            model_name='answer',
-            name='turn',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answers', to='sessions_app.spiritturn'),
+            model_name="answer",
+            name="turn",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="answers",
+                to="sessions_app.spiritturn",
+            ),
         ),
         migrations.AddIndex(
-            model_name='refreshtoken',
-            index=models.Index(fields=['expires_at'], name='refresh_tokens_expires_at'),
+            model_name="refreshtoken",
+            index=models.Index(fields=["expires_at"], name="refresh_tokens_expires_at"),
         ),
         migrations.AddIndex(
-            model_name='connection',
-            index=models.Index(condition=models.Q(('close_code__isnull', False)), fields=['process'], name='connections_to_close'),
+            model_name="connection",
+            index=models.Index(
+                condition=models.Q(("close_code__isnull", False)), fields=["process"], name="connections_to_close"
+            ),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['created_at'], name='sessions_created_at'),
+            model_name="session",
+            index=models.Index(fields=["created_at"], name="sessions_created_at"),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['is_active'], name='sessions_is_active'),
+            model_name="session",
+            index=models.Index(fields=["is_active"], name="sessions_is_active"),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('name__length__gte', 1), ('name__length__lte', 100)), name='sessions_name_length'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name__length__gte", 1), ("name__length__lte", 100)), name="sessions_name_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('max_users__gte', 2), ('max_users__lte', 1000)), name='sessions_max_users'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("max_users__gte", 2), ("max_users__lte", 1000)), name="sessions_max_users"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('is_active', True)), models.Q(('ended_at__isnull', False), ('is_active', False)), _connector='OR'), name='sessions_ended_or_active'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_at__isnull", True), ("is_active", True)),
+                    models.Q(("ended_at__isnull", False), ("is_active", False)),
+                    _connector="OR",
+                ),
+                name="sessions_ended_or_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('last_seq__gte', 0)), name='sessions_last_seq'),
+            model_name="session",
+            constraint=models.CheckConstraint(condition=models.Q(("last_seq__gte", 0)), name="sessions_last_seq"),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('access__in', ['open', 'members', 'invite'])), name='sessions_access'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("access__in", ["open", "members", "invite"])), name="sessions_access"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('spirit_mode__in', ['open', 'summoned', 'circle', 'chorus', 'off'])), name='sessions_spirit_mode'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("spirit_mode__in", ["open", "summoned", "circle", "chorus", "off"])),
+                name="sessions_spirit_mode",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='session',
-            constraint=models.CheckConstraint(condition=models.Q(('spirit_pace__in', ['ritual', 'brisk', 'instant'])), name='sessions_spirit_pace'),
+            model_name="session",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("spirit_pace__in", ["ritual", "brisk", "instant"])), name="sessions_spirit_pace"
+            ),
         ),
         migrations.AddIndex(
-            model_name='participant',
-            index=models.Index(condition=models.Q(('away_since__isnull', False), ('left_at__isnull', True)), fields=['away_since'], name='participants_away'),
+            model_name="participant",
+            index=models.Index(
+                condition=models.Q(("away_since__isnull", False), ("left_at__isnull", True)),
+                fields=["away_since"],
+                name="participants_away",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('session', 'user'), name='participants_once'),
+            model_name="participant",
+            constraint=models.UniqueConstraint(fields=("session", "user"), name="participants_once"),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('name__length__gte', 1), ('name__length__lte', 50)), name='participants_name_length'),
+            model_name="participant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("name__length__gte", 1), ("name__length__lte", 50)), name="participants_name_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['host', 'participant', 'observer'])), name='participants_role'),
+            model_name="participant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["host", "participant", "observer"])), name="participants_role"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['session', 'timestamp'], name='messages_session_timestamp'),
+            model_name="message",
+            index=models.Index(fields=["session", "timestamp"], name="messages_session_timestamp"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('session', 'seq'), name='messages_session_seq'),
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("session", "seq"), name="messages_session_seq"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(condition=models.Q(('client_msg_id__isnull', False)), fields=('session', 'user', 'client_msg_id'), name='messages_client_msg_id'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_msg_id__isnull", False)),
+                fields=("session", "user", "client_msg_id"),
+                name="messages_client_msg_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='messages_seq'),
+            model_name="message",
+            constraint=models.CheckConstraint(condition=models.Q(("seq__gte", 1)), name="messages_seq"),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('text__length__gte', 1), ('text__length__lte', 500)), name='messages_text_length'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text__length__gte", 1), ("text__length__lte", 500)), name="messages_text_length"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('session', 'seq'), name='events_session_seq'),
+            model_name="event",
+            constraint=models.UniqueConstraint(fields=("session", "seq"), name="events_session_seq"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('seq__gte', 1)), name='events_seq'),
+            model_name="event",
+            constraint=models.CheckConstraint(condition=models.Q(("seq__gte", 1)), name="events_seq"),
         ),
         migrations.AddIndex(
-            model_name='spiritturn',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'active'])), fields=['session', 'created_at'], name='spirit_turns_open'),
+            model_name="spiritturn",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "active"])),
+                fields=["session", "created_at"],
+                name="spirit_turns_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='spiritturn',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'active')), fields=('session',), name='spirit_turns_one_active'),
+            model_name="spiritturn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "active")), fields=("session",), name="spirit_turns_one_active"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='spiritturn',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'active', 'answered', 'cancelled', 'failed', 'withdrawn'])), name='spirit_turns_state'),
+            model_name="spiritturn",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["queued", "active", "answered", "cancelled", "failed", "withdrawn"])),
+                name="spirit_turns_state",
+            ),
         ),
     ]

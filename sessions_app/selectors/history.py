@@ -1,14 +1,14 @@
 """sessions_app, reads: the log of a session, as messages (history) and as events (replay); both read the same rows."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from sessions_app import events
 from sessions_app.models import Event, Message, Session
-from sessions_app.selectors.shapes import message_data, message_event
+from sessions_app.selectors.prepared import Prepared
 
 
 class Entry(NamedTuple):
@@ -19,8 +19,44 @@ class Entry(NamedTuple):
     text: str
 
 
-def _visible(session_id: UUID) -> QuerySet[Message]:
-    return Message.objects.filter(session_id=session_id, deleted_at__isnull=True).select_related("answer")
+# In the order of `events.MessageData`, then what an `AnswerData` and a `SpiritResponse` have beside.
+_MESSAGE = (
+    "id", "session_id", "seq", "user_id", "user_name", "text", "timestamp", "is_spirit", "client_msg_id",
+    "in_reply_to_id", "off_record", "deleted_at",
+)  # fmt: skip
+_ANSWER = ("board_script", "letter_timings", "word_count", "source", "degraded", "turn_id")
+_PLAIN = len(_MESSAGE)
+_EVENT = ("seq", "type", "data", "timestamp")
+
+
+def _visible(ids: Sequence[UUID]) -> QuerySet[Message, tuple[Any, ...]]:
+    rows = Message.objects.filter(session_id=ids[0], deleted_at__isnull=True)
+    return rows.values_list(*_MESSAGE, *(f"answer__{name}" for name in _ANSWER))
+
+
+_latest = Prepared(lambda ids, _, limit: _visible(ids).order_by("-seq")[:limit])
+_before = Prepared(lambda ids, seqs, limit: _visible(ids).filter(seq__lt=seqs[0]).order_by("-seq")[:limit])
+_after = Prepared(lambda ids, seqs, limit: _visible(ids).filter(seq__gt=seqs[0]).order_by("seq")[:limit])
+_between = Prepared(
+    lambda ids, seqs, limit: _visible(ids).filter(seq__gt=seqs[0], seq__lt=seqs[1]).order_by("seq")[:limit]
+)
+_span = Prepared(lambda ids, seqs: _visible(ids).filter(seq__gt=seqs[0], seq__lte=seqs[1]).order_by("seq"))
+_events = Prepared(
+    lambda ids, seqs: (
+        Event.objects.filter(session_id=ids[0], seq__gt=seqs[0], seq__lte=seqs[1]).order_by("seq").values_list(*_EVENT)
+    )
+)
+
+
+def _message(row: tuple[Any, ...]) -> events.MessageData:
+    if not row[7]:
+        return events.MessageData(*row[:_PLAIN])
+    return events.AnswerData(*row[:_PLAIN], *_answer(row))
+
+
+def _answer(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    script, timings, words, source, degraded, _ = row[_PLAIN:]
+    return script, timings, words, None, source, degraded
 
 
 def messages(
@@ -30,30 +66,38 @@ def messages(
 
     With `after_seq` the first `limit` after it (and before `before_seq`, if that is given too), else the last `limit`.
     """
-    rows = _visible(session_id)
-    if before_seq is not None:
-        rows = rows.filter(seq__lt=before_seq)
-    if after_seq is not None:
-        found = list(rows.filter(seq__gt=after_seq).order_by("seq")[: limit + 1])
-        return [message_data(row) for row in found[:limit]], len(found) > limit
-    found = list(rows.order_by("-seq")[: limit + 1])
-    return [message_data(row) for row in reversed(found[:limit])], len(found) > limit
+    more = limit + 1
+    if after_seq is not None and before_seq is not None:
+        found = _between.rows(session_id, numbers=(after_seq, before_seq), limit=more)
+    elif after_seq is not None:
+        found = _after.rows(session_id, numbers=(after_seq,), limit=more)
+    elif before_seq is not None:
+        found = _before.rows(session_id, numbers=(before_seq,), limit=more)
+    else:
+        found = _latest.rows(session_id, limit=more)
+    page = found[:limit] if after_seq is not None else found[:limit][::-1]
+    return [_message(row) for row in page], len(found) > limit
 
 
 def entries(session_id: UUID, *, after_seq: int, upto_seq: int) -> list[Entry]:
     """Every durable event with after_seq < seq ≤ upto_seq, in order; deleted messages are left out."""
-    span = {"seq__gt": after_seq, "seq__lte": upto_seq}
-    found = [_message_entry(row) for row in _visible(session_id).filter(**span)]
+    span = (after_seq, upto_seq)
+    found = [_message_entry(row) for row in _span.rows(session_id, numbers=span)]
     found += [
-        Entry(row.seq, row.type, events.frame(row.type, row.data, at=row.timestamp, seq=row.seq))
-        for row in Event.objects.filter(session_id=session_id, **span)
+        Entry(seq, kind, events.frame(kind, data, at=at, seq=seq))
+        for seq, kind, data, at in _events.rows(session_id, numbers=span)
     ]
     return sorted(found)
 
 
-def _message_entry(row: Message) -> Entry:
-    event, data = message_event(row)
-    return Entry(row.seq, event, events.frame(event, data, at=row.timestamp, seq=row.seq))
+def _message_entry(row: tuple[Any, ...]) -> Entry:
+    plain, text = row[:_PLAIN], row[5]
+    data: events.MessageData
+    if row[7]:
+        event, data = "spirit_response", events.SpiritResponse(*[*plain, *_answer(row), text, row[-1]])
+    else:
+        event, data = "message_received", events.MessageReceived(*[*plain, text])
+    return Entry(row[2], event, events.frame(event, data, at=row[6], seq=row[2]))
 
 
 def recent(session_ids: Iterable[UUID], limit: int) -> dict[UUID, list[events.MessageData]]:

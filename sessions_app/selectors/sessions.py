@@ -2,19 +2,23 @@
 
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Connection, Participant, Role, Session, User
+from sessions_app.models import Access, Connection, Participant, Role, Session, User
+from sessions_app.selectors.prepared import Prepared
 from sessions_app.selectors.shapes import participant_data, session_data
 
-SEATED = Q(participants__left_at__isnull=True) & ~Q(participants__role=Role.OBSERVER)
+_COLUMNS = [field.attname for field in Session._meta.concrete_fields]
 
 
 def with_count(rows: QuerySet[Session]) -> QuerySet[Session]:
     """The rows with `taken`, the number of seats that are taken."""
-    return rows.annotate(taken=Count("participants", filter=SEATED))
+    seated = Participant.objects.filter(session=OuterRef("pk"), left_at__isnull=True).exclude(role=Role.OBSERVER)
+    count = seated.order_by().values("session").annotate(count=Count("pk")).values("count")
+    return rows.annotate(taken=Coalesce(Subquery(count), 0))
 
 
 def taken_seats(session_id: UUID) -> int:
@@ -23,25 +27,33 @@ def taken_seats(session_id: UUID) -> int:
     return seated.exclude(role=Role.OBSERVER).count()
 
 
-def visible_session(session_id: UUID, user: User | None) -> Session:
-    """The session's row, if this caller may know of it; raises what `policies.may_know` raises."""
-    row = Session.objects.filter(pk=session_id).first()
-    if row is None:
+_by_id = Prepared(lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*_COLUMNS, "taken"))
+
+
+def _find(session_id: UUID, user: User | None) -> tuple[Session, int]:
+    """The row and its taken seats, if this caller may know of it; raises what `policies.may_know` raises."""
+    found = _by_id.rows(session_id)
+    if not found:
         raise SeanceError(Code.SESSION_NOT_FOUND)
+    row = Session.from_db("default", _COLUMNS, found[0][:-1])
     takes_part = (
-        row.access != "open"
+        row.access != Access.OPEN
         and user is not None
-        and not user.is_staff  # who may know of everything; an operator has no row to be looked up by
+        and not user.is_staff  # staff may know of everything, and an operator has no row to be looked up by
         and Participant.objects.filter(session=row, user=user, kicked_at__isnull=True).exists()
     )
     policies.may_know(row, user, takes_part=takes_part)
-    return row
+    return row, found[0][-1]
+
+
+def visible_session(session_id: UUID, user: User | None) -> Session:
+    """The session's row, if this caller may know of it; raises what `policies.may_know` raises."""
+    return _find(session_id, user)[0]
 
 
 def get_session(session_id: UUID, user: User | None) -> events.SessionData:
     """A session as it is told."""
-    row = visible_session(session_id, user)
-    return session_data(row, taken_seats(row.id))
+    return session_data(*_find(session_id, user))
 
 
 def listed_sessions(user: User | None) -> QuerySet[Session]:
@@ -52,7 +64,7 @@ def listed_sessions(user: User | None) -> QuerySet[Session]:
     shown = Q(is_listed=True, access="open")
     if user is not None:
         took_part = Participant.objects.filter(session=OuterRef("pk"), user=user, kicked_at__isnull=True)
-        shown |= Q(host=user) | Exists(took_part)
+        shown |= Q(host=user) | Q(Exists(took_part))
         if not user.is_guest:
             shown |= Q(is_listed=True, access="members")
     return rows.filter(shown)

@@ -1,7 +1,13 @@
 """sessions_app, reads: rows as the shapes of `events`, and nothing else."""
 
+from typing import Any, cast
+
 from sessions_app import events
 from sessions_app.models import Message, Participant, Session, User
+
+
+def _role(row: Participant) -> events.RoleName:
+    return cast(events.RoleName, row.role)  # the database has a constraint on it
 
 
 def session_data(row: Session, participant_count: int) -> events.SessionData:
@@ -14,11 +20,11 @@ def session_data(row: Session, participant_count: int) -> events.SessionData:
         is_active=row.is_active,
         ended_at=row.ended_at,
         host_id=row.host_id,
-        access=row.access,
+        access=cast(Any, row.access),
         is_listed=row.is_listed,
         participant_count=participant_count,
         last_seq=row.last_seq,
-        spirit=events.SpiritSettings(row.spirit_persona, row.spirit_mode, row.spirit_pace),
+        spirit=events.SpiritSettings(row.spirit_persona, cast(Any, row.spirit_mode), cast(Any, row.spirit_pace)),
     )
 
 
@@ -33,7 +39,7 @@ def participant_data(row: Participant, *, is_present: bool) -> events.Participan
         id=row.id,
         user_id=row.user_id,
         name=row.name,
-        role=row.role,
+        role=_role(row),
         joined_at=row.joined_at,
         left_at=row.left_at,
         is_present=is_present,
@@ -43,12 +49,12 @@ def participant_data(row: Participant, *, is_present: bool) -> events.Participan
 
 def user_joined(row: Participant) -> events.UserJoined:
     """What others are told of a participant who takes a place."""
-    return events.UserJoined(row.user_id, row.id, row.name, row.joined_at, row.role)
+    return events.UserJoined(row.user_id, row.id, row.name, row.joined_at, _role(row))
 
 
 def user_left(row: Participant, reason: events.PresenceReason) -> events.UserLeft:
     """What others are told of a participant who is gone."""
-    return events.UserLeft(row.user_id, row.id, row.name, row.joined_at, row.role, reason)
+    return events.UserLeft(row.user_id, row.id, row.name, row.joined_at, _role(row), reason)
 
 
 def message_data(row: Message) -> events.MessageData:
@@ -80,5 +86,5 @@ def message_event(row: Message) -> tuple[str, events.MessageReceived | events.Sp
     data = message_data(row)
     fields = [getattr(data, name) for name in data.__struct_fields__]
     if isinstance(data, events.AnswerData):
-        return "spirit_response", events.SpiritResponse(*fields, row.text, row.answer.turn_id)
-    return "message_received", events.MessageReceived(*fields, row.text)
+        return "spirit_response", events.SpiritResponse(*[*fields, row.text, row.answer.turn_id])
+    return "message_received", events.MessageReceived(*[*fields, row.text])

@@ -120,7 +120,7 @@ class Head(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """The heads of a process's sessions, the close code of each of its sockets that shall be closed, and its neighbours."""
+    """The heads of a process's sessions, the code of each socket of it that shall be closed, and its neighbours."""
 
     heads: dict[UUID, Head]
     close_codes: dict[UUID, int]
@@ -133,6 +133,6 @@ def poll(*, process_id: UUID, session_ids: Sequence[UUID]) -> Poll:
     wanted = Connection.objects.filter(process_id=process_id, close_code__isnull=False)
     return Poll(
         heads={key: Head(seq, epoch) for key, seq, epoch in heads},
-        close_codes=dict(wanted.values_list("id", "close_code")),
+        close_codes={key: code for key, code in wanted.values_list("id", "close_code") if code is not None},
         is_alone=not ServerProcess.objects.exclude(pk=process_id).filter(lease_until__gt=Now()).exists(),
     )

@@ -141,8 +141,8 @@ def claim(session_id: UUID) -> Claim | None:
     turn.session = session
     turn.lease_until = Now() + timedelta(seconds=LEASE_SECONDS)
     turn.save(update_fields=["state", "started_at", "attempt", "context_seq", "lease_until"])
-    told = turn_data(turn)
-    thinking = events.SpiritThinking(told.turn_id, told.message_id, told.asker, told.persona)
+    now = turn_data(turn)
+    thinking = events.SpiritThinking(now.turn_id, now.message_id, now.asker, now.persona)
     publish([notice(session_id, "spirit_thinking", thinking)])
     if turn.attempt == 1:
         publish([_queued(row, position) for position, row in enumerate(waiting, start=1)])

@@ -44,7 +44,7 @@ def test_postgresql_waits_for_nothing_for_ever(tmp_path: Path) -> None:
     options = default["OPTIONS"]
     assert (default["PASSWORD"], default["HOST"], default["PORT"]) == ("p@ss", "db", 5433)
     assert default["CONN_MAX_AGE"] is None
-    assert default["CONN_HEALTH_CHECKS"] is True
+    assert default["CONN_HEALTH_CHECKS"] is False  # realtime.bridge looks at the socket instead
     assert "statement_timeout=10s" in options["options"]
     assert "idle_in_transaction_session_timeout=15s" in options["options"]
     assert options["options"].endswith("-c lock_timeout=3s"), "the URL has the last word"

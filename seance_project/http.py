@@ -1,0 +1,135 @@
+"""seance_project: HTTP on the event loop, Django in its threads: the whole of a request costs one hop there and back.
+
+Django's own ASGI handler makes several hops a request and a new thread, hence a new database connection, for each of
+them. Here the body is read first, the ordinary WSGI handler runs in one of a fixed number of threads that keep their
+connections, and what it answers is sent at once; only a streamed response hops for each of its pieces.
+"""
+
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import StreamingHttpResponse
+
+from realtime.bridge import Bridge
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_TOO_LARGE = b'{"success":false,"error":{"code":"VALIDATION_ERROR","message":"The body is too large.","details":{}}}'
+
+
+class Gone(Exception):  # noqa: N818  nobody waits for the answer any more
+    """The client went away before it had sent its whole body."""
+
+
+class Http:
+    """The ASGI application for HTTP."""
+
+    def __init__(self) -> None:
+        self._handler = get_wsgi_application()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, bridge: Bridge) -> None:
+        """Answer one request in a thread of `bridge`."""
+        try:
+            body = await _body(receive)
+        except Gone:
+            return
+        if body is None:
+            await _respond(send, 413, [(b"content-type", b"application/json")], _TOO_LARGE)
+            return
+        status, headers, answer = await bridge.call(self._answer, environ(scope, body))
+        if isinstance(answer, bytes):
+            await _respond(send, status, headers, answer)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        pieces = iter(answer)
+        try:
+            while (piece := await bridge.call(next, pieces, None)) is not None:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await bridge.call(_close, answer)
+
+    def _answer(self, request: dict[str, Any]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
+        """The thread's side: the whole response, or its head and its pieces to come."""
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> Any:
+            head[:] = [int(status[:3]), [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]]
+
+        response = self._handler(request, start_response)
+        if isinstance(response, StreamingHttpResponse):
+            return head[0], head[1], response
+        body = b"".join(response)
+        _close(response)
+        return head[0], head[1], body
+
+
+def _close(response: Any) -> None:
+    if hasattr(response, "close"):
+        response.close()
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None where it is larger than anything that is taken here."""
+    parts: list[bytes] = []
+    size, limit = 0, settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            return None
+        if not message.get("more_body", False):
+            return part if not parts else b"".join([*parts, part])
+        parts.append(part)
+
+
+async def _respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+_names: dict[bytes, str] = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+
+
+def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """A request as WSGI has it: PEP 3333."""
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    found: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 0),
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        if b"_" in name:  # it would read as another header: X_Forwarded_For
+            continue
+        key = _names.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+        text = value.decode("latin-1")
+        if key in found:  # cookies are the one header that is joined otherwise: RFC 9113, section 8.2.3
+            text = found[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+        found[key] = text
+    # The body was read to its end, however it was framed.
+    found["CONTENT_LENGTH"] = str(len(body))
+    return found

@@ -122,7 +122,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         Origins,
         text(
-            "The web origins whose pages may call it and open sockets.",
+            "The web origins whose pages may call it and open sockets; unset in development: a front end on port 3000.",
             'origins such as https://example.org without a path, in lower case, as a,b or ["a", "b"]',
         ),
     ] = ()
@@ -163,7 +163,6 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     rate_limits_enabled: Annotated[
         bool, Meta(description="Off for benchmarks: nothing is counted per time, address or user.")
     ] = True
-    message_max_chars: Annotated[int, Meta(ge=1, le=4000, description="Characters of a message.")] = 500
     messages_burst: Annotated[int, Meta(ge=1, le=1000, description="Messages of a user in one second.")] = 5
     messages_per_minute: Annotated[int, Meta(ge=1, le=100_000, description="Messages of a user in a minute.")] = 60
     socket_frames_per_minute: Annotated[int, Meta(ge=1, le=100_000, description="Frames of a socket in a minute.")] = (

@@ -136,8 +136,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 # --- Browsers ---------------------------------------------------------------------------------------------------------
-CORS_ALLOW_ALL_ORIGINS = "*" in SEANCE.cors_origins  # development only; never with credentials
-CORS_ALLOWED_ORIGINS = [origin for origin in SEANCE.cors_origins if origin != "*"]
+_FRONT_END = () if SEANCE.is_production else ("http://localhost:3000", "http://127.0.0.1:3000")
+_origins = SEANCE.cors_origins or _FRONT_END
+CORS_ALLOW_ALL_ORIGINS = "*" in _origins  # development only; never with credentials
+CORS_ALLOWED_ORIGINS = [origin for origin in _origins if origin != "*"]
 CORS_ALLOW_CREDENTIALS = not CORS_ALLOW_ALL_ORIGINS
 CORS_ALLOW_HEADERS = [
     "accept", "authorization", "content-type", "idempotency-key", "last-event-id", "x-csrftoken", "x-request-id",

@@ -58,7 +58,6 @@ WRONG = {
     "ADMIN_PASSWORD": ["hunter2"],
     "MAX_USERS_LIMIT": ["1", "1001", "twelve"],
     "RATE_LIMITS_ENABLED": ["perhaps"],
-    "MESSAGE_MAX_CHARS": ["0", "4001", "x"],
     "MESSAGES_BURST": ["0", "x"],
     "MESSAGES_PER_MINUTE": ["0", "x"],
     "SOCKET_FRAMES_PER_MINUTE": ["0", "x"],

@@ -114,7 +114,8 @@ def cache_key(request: SpiritRequest, *, revision: str, sampling: str, layout: s
 
 def ttl_for(key: str, ttl_s: float = TTL_S) -> float:
     """The time to live in seconds, ± 10 % by the key: what was stored together does not expire together."""
-    return ttl_s * (1 - JITTER + 2 * JITTER * int(key[:8], 16) / 2**32)
+    draw = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big") / 2**32
+    return ttl_s * (1 - JITTER + 2 * JITTER * draw)
 
 
 class AnswerCache:

@@ -18,17 +18,19 @@ from .personas import load_persona
 _PACKS = Path(__file__).parent / "oracle" / "packs"
 TABLE = ("Ana", "Ben", "Cleo", "Tom")
 SESSION_LENGTH = 100
+_CATCH_ALL = frozenset({"fallback", "statement.fact", "statement.word"})
 NEVER_AGAIN_WITHIN = 40
 
 
 class ExamReport(msgspec.Struct, frozen=True):
-    """What was measured. Shares are 0–1, times milliseconds of processor time. `faults` names each figure that was
-    missed."""
+    """What was measured. Shares are 0–1, times milliseconds of processor time. `reached`: not the fallback; `specific`:
+    nor one of the two catch-alls for statements, unless the topic was understood. `faults`: the figures missed."""
 
     locale: str
     persona: str
     questions: int
     reached: float
+    specific: float
     rightly_grouped: float
     sessions: int
     distinct: float
@@ -93,6 +95,8 @@ def run_exam(locale: str = "en", slug: str = "the-spirit", *, sessions: int = 5)
     persona, pack, asked = load_persona(slug, locale), load_pack(locale), corpus(locale)
     readings = [(group, read(question, locale).rule.group) for group, question in asked]
     reached = sum(found != "fallback" for _, found in readings) / len(readings)
+    understood = [read(question, locale) for _, question in asked]
+    specific = sum(r.rule.id not in _CATCH_ALL or r.topic != "any" for r in understood) / len(understood)
     grouped = sum(group == found for group, found in readings) / len(readings)
 
     distinct: list[float] = []
@@ -118,7 +122,7 @@ def run_exam(locale: str = "en", slug: str = "the-spirit", *, sessions: int = 5)
     times.sort()
     figures = {
         "600 questions": len(asked) >= 600 or locale != "en",
-        "95 % reach a rule": reached >= 0.95,
+        "95 % reach a specific rule": specific >= 0.95,
         "85 % distinct in a session": min(distinct) >= 0.85,
         "none again within 40": repeats == 0,
         "20 % use the room's memory after the tenth": min(recalls) >= 0.20,
@@ -131,6 +135,7 @@ def run_exam(locale: str = "en", slug: str = "the-spirit", *, sessions: int = 5)
         persona=f"{persona.slug}@{persona.version}",
         questions=len(asked),
         reached=reached,
+        specific=specific,
         rightly_grouped=grouped,
         sessions=sessions,
         distinct=min(distinct),

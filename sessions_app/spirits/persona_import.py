@@ -182,7 +182,7 @@ def from_card(raw: bytes | str, *, locale: str = "en") -> Persona:
         voice="\n\n".join(part for part in told if part)[:MAX_VOICE] or name,
         refusal="Not that. Ask me another.",
         summary=clean(filled(data.get("creator_notes")))[:300],
-        greetings=_said([filled(line) for line in first]),
+        greetings=tuple(line.replace("the sitter", "#asker#") for line in _said([filled(line) for line in first])),
         examples=_examples(_dialogue(filled(data.get("mes_example")), name)),
         lore=_lore([_entry(entry, filled) for entry in (entries if isinstance(entries, list) else [])]),
     )
@@ -214,17 +214,18 @@ def to_card(persona: Persona, *, spec: str = "chara_card_v2") -> dict[str, Any]:
         {"keys": list(e.keys), "content": e.text, "enabled": True, "insertion_order": at, "extensions": {}}
         for at, e in enumerate(persona.lore)
     ]
+    greetings = [line.replace("#asker#", "{{user}}") for line in persona.greetings]
     data: dict[str, Any] = {
         "name": persona.name,
         "description": persona.voice,
         "personality": "",
         "scenario": "",
-        "first_mes": persona.greetings[0] if persona.greetings else "",
+        "first_mes": greetings[0] if greetings else "",
         "mes_example": "\n".join(f"{{{{user}}}}: {e.question}\n{{{{char}}}}: {e.voice}" for e in persona.examples),
         "creator_notes": persona.summary,
         "system_prompt": "",
         "post_history_instructions": "",
-        "alternate_greetings": list(persona.greetings[1:]),
+        "alternate_greetings": greetings[1:],
         "tags": ["seance"],
         "creator": "",
         "character_version": str(persona.version),

@@ -91,9 +91,7 @@ def build_messages(request: SpiritRequest, *, max_history: int = MAX_HISTORY) ->
         messages.append(ChatMessage(role="user", content="\n".join(told)))
     form = _FORM.get(persona.locale[:2], _FORM["en"])
     limits = persona.limits
-    messages.append(
-        ChatMessage(role="system", content=form.format(glyphs=limits.max_glyphs, words=limits.max_words))
-    )
+    messages.append(ChatMessage(role="system", content=form.format(glyphs=limits.max_glyphs, words=limits.max_words)))
     messages.append(ChatMessage(role="user", content="QUESTION " + _quoted(labels[request.asker], request.question)))
     return messages
 

@@ -28,8 +28,14 @@ def _life(seed: int, slug: str, locale: str) -> dict[str, dict[str, str]]:
 
 
 def life(seed: int, persona: Persona) -> dict[str, dict[str, str]]:
-    """Aspect → facts. Depends on the seed and the persona's slug: a new version tells the same life."""
-    return _life(seed, persona.slug, persona.locale)
+    """Aspect → facts. Depends on the seed and the persona's slug: a new version tells the same life. A persona with
+    a past of its own fixes an aspect in its lexicon, as `bio.<aspect>`: a list of `fact=words`."""
+    facts = dict(_life(seed, persona.slug, persona.locale))
+    for aspect in facts:
+        own = persona.lexicon.get(f"bio.{aspect}", ())
+        if own:
+            facts[aspect] = {**facts[aspect], **{k: v for k, _, v in (item.partition("=") for item in own)}}
+    return facts
 
 
 def life_slots(facts: dict[str, dict[str, str]]) -> dict[str, str]:

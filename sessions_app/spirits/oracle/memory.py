@@ -79,7 +79,7 @@ def search(query: str, lines: list[Line], locale: str) -> list[tuple[float, Line
 @lru_cache(maxsize=4096)
 def _thing(text: str, locale: str, names: frozenset[str]) -> tuple[str, str]:
     pack = load_pack(locale)
-    spoken = [w.strip(".,!?;:\"()¿¡").lower() for w in text.split()]
+    spoken = [w.strip('.,!?;:"()¿¡') for w in text.split()]
     words = [plain(word) for word in spoken]
     best = ("", "")
     for at, word in enumerate(words[1:], start=1):
@@ -108,9 +108,11 @@ def same_question(one: str, other: str, locale: str) -> bool:
     first, second = _words(one, locale), _words(other, locale)
     if not first or not second:
         return plain(one).strip(" ?!.") == plain(other).strip(" ?!.")
-    if first.isdisjoint(second) or len(first & second) / len(first | second) <= 0.85:
+    if first.isdisjoint(second) or (rule := read(one, locale).rule).id != read(other, locale).rule.id:
         return False
-    return read(one, locale).rule.id == read(other, locale).rule.id
+    # A lost ring lies in one place, however many words are spent on asking for it.
+    whole = min(len(first), len(second)) if rule.group == "where" else len(first | second)
+    return len(first & second) / whole > 0.85
 
 
 @lru_cache(maxsize=8192)

@@ -8,7 +8,7 @@ from .pack import Pack
 from .reading import Reading, plain, reflect
 
 MAX_SLOT_WORDS = 6
-_MARKS = ".,!?;:\"()¿¡…«»"
+_MARKS = '.,!?;:"()¿¡…«»'
 
 
 def _spellings(request: SpiritRequest) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Room: tests/spirits. The spirit library, tested without Django, database or network."""

@@ -1,0 +1,213 @@
+"""Room: tests/spirits. The model provider against a real server on the loopback, in every mood."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from sessions_app.spirits.base import (
+    BoardLine,
+    Degenerate,
+    Finish,
+    ProviderError,
+    Refused,
+    Rejected,
+    SpiritProvider,
+    StreamItem,
+    TimedOut,
+    Unavailable,
+    Usage,
+)
+from sessions_app.spirits.breaker import Breaker
+from sessions_app.spirits.providers.openai_compat import OpenAICompatProvider
+from sessions_app.spirits.providers.oracle import OracleProvider
+from sessions_app.spirits.registry import ProviderSettings
+from sessions_app.spirits.service import generate_response
+
+from .helpers import ask, board_of, finish_of, voice_of
+from .model_server import DONE, GOOD, ModelServer, Step, chunk, serving
+
+Script = tuple[int, Sequence[Step | None]]
+
+
+def converse(
+    *scripts: Script, breaker: Breaker | None = None
+) -> tuple[list[StreamItem], ProviderError | None, ModelServer]:
+    """What the provider gave, the error it ended with, and the server."""
+
+    async def run() -> tuple[list[StreamItem], ProviderError | None, ModelServer]:
+        got: list[StreamItem] = []
+        async with serving(*scripts) as server:
+            provider = OpenAICompatProvider(server.settings(), breaker=breaker)
+            try:
+                async for item in provider.stream(ask()):
+                    got.append(item)
+            except ProviderError as error:
+                return got, error, server
+            finally:
+                await provider.aclose()
+        return got, None, server
+
+    return asyncio.run(run())
+
+
+def test_an_answer_is_streamed_with_its_board_line_first_and_its_cost() -> None:
+    items, error, server = converse((200, GOOD))
+
+    assert error is None
+    assert items[0] == BoardLine("UNDER THE STAIR")
+    assert "".join(i.text for i in items[1:] if hasattr(i, "text")) == "Look twice. Then once."
+    assert items[-2:] == [Usage(120, 30, 180), Finish("llm", None, "openai_compat", "m")]
+    assert server.bodies[0]["stream"] is True
+    assert "tools" not in server.bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "code", "calls"),
+    [
+        ((401, ["no"]), Rejected, "http_401", 1),
+        ((429, ["later"]), Rejected, "http_429", 1),
+        ((500, ["oops"]), Unavailable, "http_500", 2),
+        ((200, ["data: {not json}\n\n"]), Degenerate, "malformed", 2),
+        ((200, [chunk("BOARD: HAL"), None]), Unavailable, "unavailable", 2),
+        ((200, [chunk("BOARD: HALF")]), Unavailable, "cut", 1),
+        ((200, [chunk(refusal="I cannot"), chunk(finish="stop"), DONE]), Refused, "refused", 1),
+        ((200, [chunk(finish="stop"), DONE]), Degenerate, "degenerate", 2),
+        ((200, [1.0, *GOOD]), TimedOut, "timeout", 2),
+    ],
+)
+def test_every_fault_becomes_a_typed_error(script: Script, kind: type[ProviderError], code: str, calls: int) -> None:
+    _, error, server = converse(script)
+
+    assert type(error) is kind
+    assert error is not None
+    assert error.code == code
+    assert len(server.bodies) == calls
+
+
+def test_one_retry_is_enough_for_a_passing_fault_and_ignores_retry_after() -> None:
+    began = time.monotonic()
+
+    items, error, server = converse((503, ["later"]), (200, GOOD))
+
+    assert error is None
+    assert board_of(items) == ["UNDER THE STAIR"]
+    assert len(server.bodies) == 2
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_model_that_never_stops_is_left() -> None:
+    endless = [chunk("BOARD: HA\nVOICE: "), *[chunk("ha ha ha ha ha ha ha ha ha ha ")] * 400]
+
+    items, error, _ = converse((200, endless))
+
+    assert isinstance(error, Degenerate)
+    assert board_of(items) == ["HA"]
+
+
+def test_a_slow_drip_ends_at_the_outer_deadline() -> None:
+    drip: list[Step | None] = [chunk("BOARD: DRIP\nVOICE: ")]
+    for _ in range(30):
+        drip += [0.1, chunk("drop ")]
+    began = time.monotonic()
+
+    _, error, _ = converse((200, drip))
+
+    assert isinstance(error, TimedOut)
+    assert 1.0 < time.monotonic() - began < 2.0
+
+
+def test_nobody_listening_is_unavailable_at_once() -> None:
+    provider = OpenAICompatProvider(ProviderSettings(base_url="http://127.0.0.1:9/v1", model="m", total_s=2.0))
+
+    async def run() -> None:
+        async for _ in provider.stream(ask()):
+            pass
+
+    with pytest.raises(Unavailable):
+        asyncio.run(run())
+
+
+def test_closing_the_stream_hangs_up_on_the_server_within_200_ms() -> None:
+    async def run() -> tuple[float, int]:
+        pieces: list[Step | None] = [0.02, chunk("drop ")] * 200
+        drip: list[Step | None] = [chunk("BOARD: DRIP\nVOICE: "), *pieces]
+        async with serving((200, drip)) as server:
+            provider = OpenAICompatProvider(server.settings(total_s=10))
+            stream = provider.stream(ask())
+            await anext(stream)
+            began = time.monotonic()
+            await stream.aclose()
+            took = time.monotonic() - began
+            for _ in range(40):
+                await asyncio.sleep(0.02)
+                if server.hung_up:
+                    break
+            await provider.aclose()
+            return took, server.hung_up
+
+    took, hung_up = asyncio.run(run())
+
+    assert took < 0.2
+    assert hung_up == 1
+
+
+def test_the_breaker_opens_after_failures_and_lets_one_try_through_later() -> None:
+    now = [0.0]
+    breaker = Breaker(threshold=2, cooldown_s=30, clock=lambda: now[0])
+
+    converse((500, ["oops"]), breaker=breaker)
+    _, refused, server = converse((200, GOOD), breaker=breaker)
+    now[0] = 31.0
+    half_open = breaker.state
+    _, healed, _ = converse((200, GOOD), breaker=breaker)
+
+    assert refused is not None
+    assert (refused.code, server.bodies) == ("breaker_open", [])
+    assert (half_open, healed, breaker.state) == ("half_open", None, "closed")
+
+
+def test_a_failed_try_opens_the_breaker_again_and_only_one_may_try() -> None:
+    now = [0.0]
+    breaker = Breaker(threshold=1, cooldown_s=30, clock=lambda: now[0])
+    breaker.failed()
+    now[0] = 31.0
+    breaker.enter()
+
+    with pytest.raises(Unavailable):
+        breaker.enter()
+    breaker.failed()
+
+    assert breaker.state == "open"
+
+
+def test_the_oracle_takes_over_from_a_dead_server() -> None:
+    async def run() -> list[StreamItem]:
+        async with serving((500, ["oops"])) as server:
+            chain: list[SpiritProvider] = [OpenAICompatProvider(server.settings()), OracleProvider()]
+            return [item async for item in generate_response(ask(), chain)]
+
+    items = asyncio.run(run())
+
+    assert (finish_of(items).source, finish_of(items).degraded) == ("oracle", "provider_down")
+
+
+def test_a_cut_after_the_board_line_keeps_the_board_line() -> None:
+    async def run() -> list[StreamItem]:
+        async with serving((200, [chunk("BOARD: HERE\nVOICE: Close by. And"), None])) as server:
+            chain: list[SpiritProvider] = [OpenAICompatProvider(server.settings()), OracleProvider()]
+            return [item async for item in generate_response(ask(), chain)]
+
+    items = asyncio.run(run())
+
+    assert board_of(items) == ["HERE"]
+    assert voice_of(items).startswith("Close by.")
+    assert finish_of(items).degraded == "provider_down"
+
+
+def test_a_provider_without_a_model_is_rejected() -> None:
+    with pytest.raises(Rejected):
+        OpenAICompatProvider(ProviderSettings())

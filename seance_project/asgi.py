@@ -51,7 +51,9 @@ async def dispatch(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "websocket.close", "code": 4506})
     else:
         parts = await process.current()  # a server without a lifespan (daphne) starts here
-        await http(scope, receive, send, parts.http_bridge)
+        # A probe must be answered when every thread waits for a database that hangs.
+        is_probe = scope["path"].startswith("/health")
+        await http(scope, receive, send, parts.probe_bridge if is_probe else parts.http_bridge)
 
 
 application = StaticFiles(dispatch)

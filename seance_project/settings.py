@@ -146,6 +146,7 @@ CORS_ALLOW_HEADERS = [
 ]  # fmt: skip
 CORS_EXPOSE_HEADERS = ["content-disposition", "location", "retry-after", "x-request-id"]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
+CSRF_FAILURE_VIEW = "sessions_app.api.refusals.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -171,6 +172,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains, and
     "security.W021",  # the preload list: other hosts of the domain are not ours to decide for
     "security.W008",  # the redirect, see above
+    "drf_spectacular.W001",  # checked by tests/api with the document's own settings, where a warning fails
 ]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SEANCE.trusted_proxy_count else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SEANCE.is_production

@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.models import Connection, Message, Participant, RefreshToken, User
+from sessions_app.prepared import insert
 from sessions_app.publish import Notice, publish
 from sessions_app.security import create_access_token, digest, get_password_hash, new_refresh_token, verify_password
 from sessions_app.text import USER_NAME_MAX, clean_name
@@ -51,7 +52,9 @@ class Tokens(NamedTuple):
 def create_guest(*, name: str | None) -> User:
     """A guest: a person without an account. Raises `VALIDATION_ERROR`."""
     cleaned = ANONYMOUS if name is None else clean_name(name, limit=USER_NAME_MAX)
-    return User.objects.create(name=cleaned, is_guest=True, joined_at=events.now())
+    user = User(name=cleaned, is_guest=True, joined_at=events.now())
+    insert([user])
+    return user
 
 
 def access_token(user: User) -> str:

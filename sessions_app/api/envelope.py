@@ -1,0 +1,64 @@
+"""sessions_app/api, the REST door: the envelope around every answer, and its one encoder."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
+
+from sessions_app import events
+from sessions_app.api.shapes import AnswerMeta, ErrorBody, Failure, Success
+from sessions_app.errors import Code, SeanceError
+
+JSON = "application/json"
+encode = msgspec.json.Encoder().encode
+
+
+class EnvelopeRenderer(BaseRenderer):
+    """DRF's way out: the struct of an answer as JSON."""
+
+    media_type = JSON
+    format = "json"
+    charset = None
+    render_style = "binary"
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """The bytes of a `Success` or a `Failure`."""
+        return encode(data)
+
+
+def answer(
+    data: Any, *, status: int = 200, meta: AnswerMeta | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A success; `meta` where there is more to say than the time."""
+    body = Success(data=data, meta=meta or AnswerMeta(timestamp=events.now()))
+    return Response(body, status, headers=headers)
+
+
+def failure(error: SeanceError) -> Failure:
+    """An error as it is told."""
+    details = error.details
+    if error.retry_after_ms is not None:
+        details = {**details, "retry_after_ms": error.retry_after_ms}
+    body = ErrorBody(error.code, error.message, details)
+    return Failure(error=body, meta=AnswerMeta(timestamp=events.now()))
+
+
+def failure_headers(error: SeanceError) -> dict[str, str]:
+    """The headers that an error's status asks for."""
+    headers = {"Cache-Control": "no-store"}
+    if error.code == Code.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_ms is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
+    return headers
+
+
+def refusal(error: SeanceError) -> HttpResponse:
+    """An error from outside DRF."""
+    return HttpResponse(encode(failure(error)), JSON, error.status, headers=failure_headers(error))

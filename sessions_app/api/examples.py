@@ -1,0 +1,85 @@
+"""sessions_app/api, the REST door: examples for the OpenAPI document, built from the structs: never stale."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from sessions_app import events, inputs
+from sessions_app.api import shapes
+from sessions_app.errors import CODES, Code
+from sessions_app.spirits.layouts import BoardWord, Layout, Point
+
+NOW = datetime(2026, 11, 22, 9, 0, 0, 123000, tzinfo=UTC)
+SESSION, USER, PERSON, MESSAGE = (UUID(f"019ab1c2-d3e4-7f56-8a9b-00000000000{number}") for number in range(1, 5))
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhYjFjMiJ9.c2lnbmF0dXJl"  # noqa: S105  shows the form of one
+REFRESH = "q0Yx1o6n8s3mTzQv4w2u5r7p9k-BcDeFgHiJkLmNoPQ"
+_SPIRIT = events.SpiritSettings("the-spirit", "open", "ritual")
+_SESSION = events.SessionData(SESSION, "Friday night", NOW, 6, True, None, USER, "open", False, 2, 17, _SPIRIT)
+_USER = events.UserData(USER, "Ada", NOW, False)
+_MESSAGE = events.MessageData(
+    MESSAGE, SESSION, 17, USER, "Ada", "Is anyone there?", NOW, False, "c17", None, False, None
+)
+_META = shapes.AnswerMeta(timestamp=NOW)
+_LAYOUT = Layout(
+    "classic-en@1", "en", 1600, 1000, {"A": Point(160, 450)}, {"YES": BoardWord(210, 130, "opening")}, Point(800, 640)
+)
+_CARD = shapes.SpiritCard(
+    "the-spirit", "The Spirit", 1, "en", "Old, patient.", True, "A program made of rules speaks here, not a person."
+)
+
+SAMPLES: dict[Any, Any] = {
+    events.SessionData: _SESSION,
+    events.UserData: _USER,
+    events.ParticipantData: events.ParticipantData(PERSON, USER, "Ada", "host", NOW, None, True, False),
+    events.MessageData: _MESSAGE,
+    shapes.Message: _MESSAGE,
+    shapes.Messages: [_MESSAGE],
+    shapes.AnswerMeta: _META,
+    shapes.PageMeta: shapes.PageMeta(timestamp=NOW, page=1, per_page=20, total=1),
+    shapes.HistoryMeta: shapes.HistoryMeta(timestamp=NOW, has_more=False, last_seq=17, epoch="5f1c0a9be2d4"),
+    shapes.HostMeta: shapes.HostMeta(timestamp=NOW, host_token=TOKEN),
+    shapes.PostedMeta: shapes.PostedMeta(timestamp=NOW, duplicate=False),
+    shapes.SignedIn: shapes.SignedIn(_USER, TOKEN, REFRESH),
+    shapes.VerificationSent: shapes.VerificationSent(),
+    shapes.Revoked: shapes.Revoked(),
+    shapes.SpiritCard: _CARD,
+    Layout: _LAYOUT,
+    shapes.Health: shapes.Health(
+        status="healthy", database="connected", cache="connected", channel_layer="connected", timestamp=NOW
+    ),
+    shapes.Alive: shapes.Alive("healthy", NOW),
+    inputs.CreateSession: inputs.CreateSession(name="Friday night", max_users=6),
+    inputs.UpdateSession: inputs.UpdateSession(name="Saturday night", spirit=inputs.SpiritInput(pace="brisk")),
+    inputs.PostMessage: inputs.PostMessage(text="Is anyone there?", client_msg_id="c17"),
+    inputs.NewGuest: inputs.NewGuest(name="Ada"),
+    inputs.Register: inputs.Register(email="ada@example.org", password="correct horse 7", name="Ada"),  # noqa: S106
+    inputs.Credentials: inputs.Credentials(email="ada@example.org", password="correct horse 7"),  # noqa: S106
+    inputs.RefreshInput: inputs.RefreshInput(refresh=REFRESH),
+    shapes.UpdateMe: shapes.UpdateMe(name="Ada L."),
+    shapes.VerifyInput: shapes.VerifyInput(token=".eJyrVkrNTczMUbJSSkxJ1EstTs5PSVWqBQBvNwgh:1vM5aB:Qn8e"),  # noqa: S106
+}
+
+
+def example_of(kind: Any) -> Any:
+    """A JSON value of this struct: a sample, or one put together from the samples of its fields."""
+    if kind in SAMPLES:
+        return msgspec.to_builtins(SAMPLES[kind])
+    if get_origin(kind) is list:
+        return [example_of(get_args(kind)[0])]
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.encode_name: example_of(hints[field.name]) for field in msgspec.structs.fields(kind)}
+
+
+def error_example(code: Code) -> Any:
+    """An error with this code, as it is told."""
+    details: dict[Code, dict[str, Any]] = {
+        Code.VALIDATION_ERROR: {"name": ["This field is required."]},
+        Code.RATE_LIMITED: {"retry_after_ms": 1500},
+        Code.UNAVAILABLE: {"retry_after_ms": 1000},
+    }
+    body = shapes.ErrorBody(code, CODES[code].message, details.get(code, {}))
+    return msgspec.to_builtins(shapes.Failure(error=body, meta=_META))

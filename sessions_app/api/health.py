@@ -1,0 +1,46 @@
+"""sessions_app/api, the REST door: health, for probes. Plain views, off the ways that a sick database can block."""
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from sessions_app import events, health
+from sessions_app.api.envelope import JSON, encode
+from sessions_app.api.refusals import wrong_method
+from sessions_app.api.shapes import Alive, Health
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@csrf_exempt
+async def overall(request: HttpRequest) -> HttpResponse:
+    """What can be reached; 503 where the database cannot."""
+    return await _answer(request)
+
+
+@csrf_exempt
+async def ready(request: HttpRequest) -> HttpResponse:
+    """Whether new clients may be sent here: 503 while the server drains, too."""
+    return await _answer(request, draining=health.draining)
+
+
+@csrf_exempt
+async def live(request: HttpRequest) -> HttpResponse:
+    """The process answers: nothing is asked of anything else."""
+    if request.method not in ("GET", "HEAD"):
+        return wrong_method()
+    return HttpResponse(encode(Alive("healthy", events.now())), JSON, headers=NO_STORE)
+
+
+async def _answer(request: HttpRequest, *, draining: bool = False) -> HttpResponse:
+    if request.method not in ("GET", "HEAD"):
+        return wrong_method()
+    found = await health.look()
+    well = found.database == "connected" and not draining
+    body = Health(
+        status="healthy" if well else "unhealthy",
+        database=found.database,
+        cache=found.cache,
+        channel_layer=found.channel_layer,
+        timestamp=events.now(),
+    )
+    return HttpResponse(encode(body), JSON, 200 if well else 503, headers=NO_STORE)

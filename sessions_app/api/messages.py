@@ -1,0 +1,69 @@
+"""sessions_app/api, the REST door: messages are posted and taken away, the same acts as over the WebSocket."""
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_app import events, policies
+from sessions_app.api.base import Door
+from sessions_app.api.envelope import answer
+from sessions_app.api.openapi import enveloped, identifier, operation, parameter
+from sessions_app.api.sessions import SESSION_ID, UNKNOWN, known
+from sessions_app.api.shapes import Message, PostedMeta
+from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.inputs import PostMessage, read
+from sessions_app.selectors.sessions import visible_session
+from sessions_app.services import messages as services
+from sessions_app.text import CLIENT_MSG_ID_MAX
+
+POSTED = enveloped("PostedAnswer", events.MessageData, PostedMeta)
+ONE = enveloped("MessageAnswer", Message)
+MESSAGE_ID = identifier("message_id", "The message's id.")
+IDEMPOTENCY_KEY = parameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": CLIENT_MSG_ID_MAX},
+    "The same as `client_msg_id`; where both are given, they must be equal.",
+    place="header",
+)
+
+
+class Messages(Door):
+    """`/api/sessions/{session_id}/messages` and one of them."""
+
+    @operation(
+        "postMessage", "messages", "Post a message", answers={200: POSTED, 201: POSTED}, body=PostMessage,
+        parameters=[SESSION_ID, IDEMPOTENCY_KEY], errors=[*UNKNOWN, Code.SESSION_ENDED, Code.IDEMPOTENCY_CONFLICT],
+        caller="known",
+    )  # fmt: skip
+    def create(self, request: Request, session_id: UUID | None) -> Response:
+        """Whoever has a seat and a voice, and the host. 200 where this `client_msg_id` brought the same text before."""
+        session = visible_session(known(session_id), self.actor)
+        author = policies.require_user(self.actor)
+        values = read(PostMessage, request.data)
+        key = _one_key(values.client_msg_id, request.META.get("HTTP_IDEMPOTENCY_KEY"))
+        draft = services.Draft(session.id, author.id, values.text, key, values.off_record)
+        posted = services.post_message(draft)
+        meta = PostedMeta(timestamp=events.now(), duplicate=posted.duplicate)
+        if posted.duplicate:
+            return answer(posted.message, meta=meta)
+        place = f"/api/sessions/{session.id}/messages/{posted.message.id}"
+        return answer(posted.message, status=201, meta=meta, headers={"Location": place})
+
+    @operation(
+        "deleteMessage", "messages", "Take a message away", answers={200: ONE}, parameters=[SESSION_ID, MESSAGE_ID],
+        errors=[*UNKNOWN, Code.NOT_FOUND], caller="known",
+    )  # fmt: skip
+    def destroy(self, request: Request, session_id: UUID | None, message_id: UUID | None) -> Response:
+        """Author, host and staff; everybody in the room gets `message_deleted`. Twice is the same as once."""
+        session = visible_session(known(session_id), self.actor)
+        if message_id is None:
+            raise SeanceError(Code.NOT_FOUND)
+        return answer(services.delete_message(actor=self.actor, session_id=session.id, message_id=message_id))
+
+
+def _one_key(in_body: str | None, in_header: str | None) -> str | None:
+    """The client's own id of the message, from wherever it was given; raises `VALIDATION_ERROR` where two differ."""
+    if in_body is not None and in_header is not None and in_body != in_header:
+        raise invalid(client_msg_id="It differs from the Idempotency-Key header.")
+    return in_header if in_body is None else in_body

@@ -1,0 +1,144 @@
+"""sessions_app/api, the REST door: the shapes that only REST has; everything else comes from `events` and `inputs`.
+
+`data` of an answer is one of the structs of `sessions_app.events`, or one of these. Times are aware datetimes in UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sessions_app import events
+from sessions_app.inputs import RawName
+
+# A message is a `MessageData` or, where the spirit speaks, an `AnswerData`. msgspec cannot tell two untagged structs
+# apart when it decodes, so the type is open and the schema says the rest.
+_MESSAGE = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("AnswerData", "MessageData")]}
+Message = Annotated[Any, Meta(extra_json_schema=_MESSAGE)]
+Messages = Annotated[list[Any], Meta(extra_json_schema={"items": _MESSAGE})]
+
+
+class AnswerMeta(Struct, frozen=True, kw_only=True):
+    """What stands beside `data`, and beside an error."""
+
+    timestamp: datetime
+
+
+class PageMeta(AnswerMeta, frozen=True, kw_only=True):
+    """Where a page stands in its list."""
+
+    page: int
+    per_page: int
+    total: int
+
+
+class HistoryMeta(AnswerMeta, frozen=True, kw_only=True):
+    """Where a piece of the log stands: more is left on the side that was cut; the log ends at `last_seq` of `epoch`."""
+
+    has_more: bool
+    last_seq: int
+    epoch: str
+
+
+class HostMeta(AnswerMeta, frozen=True, kw_only=True):
+    """`host_token` is there where a guest was made to host the session: the access token of that guest."""
+
+    host_token: str | UnsetType = UNSET
+
+
+class PostedMeta(AnswerMeta, frozen=True, kw_only=True):
+    """`duplicate`: the message had been stored before, and this is it."""
+
+    duplicate: bool
+
+
+class Success(Struct, frozen=True, kw_only=True):
+    """Every answer that is no error."""
+
+    success: Literal[True] = True
+    data: Any
+    meta: AnswerMeta
+
+
+class ErrorBody(Struct, frozen=True):
+    """What went wrong. Of a `VALIDATION_ERROR`, `details` maps each wrong field to its list of messages."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Every error."""
+
+    success: Literal[False] = False
+    error: ErrorBody
+    meta: AnswerMeta
+
+
+class SignedIn(Struct, frozen=True):
+    """A person, an access token, and the refresh token that gets the next pair; it works once."""
+
+    user: events.UserData
+    access: str
+    refresh: str
+
+
+class VerificationSent(Struct, frozen=True):
+    """A mail is on its way to the address, whoever has it."""
+
+    verification_sent: Literal[True] = True
+
+
+class Revoked(Struct, frozen=True):
+    """The refresh token and all that came of it are worth nothing."""
+
+    revoked: Literal[True] = True
+
+
+class SpiritCard(Struct, frozen=True):
+    """A published persona. `statement` says what it is, so that nobody takes it for a person."""
+
+    slug: str
+    name: str
+    version: int
+    locale: str
+    summary: str
+    is_ai: Literal[True]
+    statement: str
+
+
+class Transcript(Struct, frozen=True):
+    """A session's messages from the first to the last, those off the record and the deleted ones left out."""
+
+    session: events.SessionData
+    messages: Messages
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """What the server can reach. `memory`: it is kept in this process, there is nothing to reach."""
+
+    status: Literal["healthy", "unhealthy"]
+    database: Literal["connected", "disconnected"]
+    cache: Literal["connected", "disconnected", "memory"]
+    channel_layer: Literal["connected", "disconnected", "memory"]
+    timestamp: datetime
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["healthy"]
+    timestamp: datetime
+
+
+class UpdateMe(Struct, frozen=True, kw_only=True):
+    """Changes of oneself; what is left out stays as it is."""
+
+    name: RawName | UnsetType = UNSET
+
+
+class VerifyInput(Struct, frozen=True, kw_only=True):
+    """The token of a verification mail."""
+
+    token: Annotated[str, Meta(max_length=2000)]

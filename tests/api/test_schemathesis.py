@@ -1,0 +1,61 @@
+"""Tests of the REST door: requests made up from the OpenAPI document, against the application in process.
+
+Whatever is sent, nothing crashes, and every answer has a status, a media type and a shape that the document names.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from sessions_app.api.docs import document
+from sessions_app.models import Session, User
+from sessions_app.services.accounts import access_token
+
+CHECKS = [
+    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
+    response_schema_conformance, unsupported_method,
+]  # fmt: skip
+api = schemathesis.openapi.from_file(document().decode())
+api.app = WSGIHandler()
+
+
+@pytest.fixture(autouse=True)
+def _one_connection() -> Iterator[None]:
+    """Unlike Django's own test client, this one lets a request that ends close the connection of the test."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@api.parametrize()
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_in_the_document(case: Any, host: User, session: Session) -> None:
+    if "session_id" in case.path_parameters:
+        case.path_parameters["session_id"] = str(session.id)
+    headers = {} if case.path.startswith("/api/auth/me") and case.method == "DELETE" else {
+        "Authorization": f"Bearer {access_token(host)}"
+    }  # fmt: skip
+
+    response = case.call(headers=headers)
+
+    case.validate_response(response, checks=CHECKS, headers=headers)
+
+
+def test_the_application_is_the_whole_one() -> None:
+    assert len(api) > 0 or pytest.fail("the document has no operations")

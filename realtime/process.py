@@ -41,6 +41,7 @@ class Process:
         # Requests have threads of their own, so that a slow report never waits in front of a message, nor the reverse.
         self.bridge = Bridge(settings.SEANCE.database_threads)
         self.http_bridge = Bridge(settings.SEANCE.database_threads)
+        self.probe_bridge = Bridge(2)
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
         self.hub = ConnectionManager(self.bridge, self.bus)
         self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
@@ -114,6 +115,7 @@ class Process:
             await self.bridge.call(unregister_process, self.id)
         except Exception as error:  # noqa: BLE001  the lease ends what could not be said
             log.warning("unregister_failed", error=type(error).__name__)
+        self.probe_bridge.close()
         self.http_bridge.close()
         self.bridge.close()
         log.info("process_stopped", process=self.name)

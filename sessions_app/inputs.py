@@ -5,6 +5,7 @@ field by field, so that a refusal names every field that is wrong; what a value 
 taken address) is decided by the service.
 """
 
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import msgspec
@@ -83,21 +84,26 @@ def read(shape: type[S], body: Any) -> S:
     """The body as `shape`; raises `VALIDATION_ERROR` naming every wrong field. Unknown fields are ignored."""
     if not isinstance(body, dict):
         raise invalid(non_field_errors="The body must be a JSON object.")
-    hints = get_type_hints(shape, include_extras=True)
     wrong: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(shape):
+    for field, hint in _fields(shape):
         if field.encode_name not in body:
             if field.required:
                 wrong[field.encode_name] = ["This field is required."]
             continue
         try:
-            values[field.name] = msgspec.convert(body[field.encode_name], hints[field.name])
+            values[field.name] = msgspec.convert(body[field.encode_name], hint)
         except msgspec.ValidationError as error:
             wrong[field.encode_name] = [_sentence(error)]
     if wrong:
         raise invalid(**wrong)
     return shape(**values)
+
+
+@cache
+def _fields(shape: type[Struct]) -> tuple[tuple[msgspec.structs.FieldInfo, Any], ...]:
+    hints = get_type_hints(shape, include_extras=True)
+    return tuple((field, hints[field.name]) for field in msgspec.structs.fields(shape))
 
 
 def _sentence(error: msgspec.ValidationError) -> str:

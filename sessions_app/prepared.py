@@ -1,24 +1,31 @@
-"""sessions_app, reads: a queryset compiled once and run many times, for the few reads that everybody waits for.
+"""sessions_app, the kitchen: SQL that the ORM makes once and that is run many times, for what everybody waits for.
 
-Building and compiling a queryset costs Django more than PostgreSQL needs to answer it. A `Prepared` keeps the SQL that
-the ORM made, for each database vendor, and only binds new values; the ORM stays the one place where the query is said.
+Building and compiling a queryset costs Django more than PostgreSQL needs to answer it. A `Prepared` keeps the SQL for
+each database vendor and only binds new values; the ORM stays the one place where a query is said. Source of the types:
+psycopg's own are the fields' Python types, so PostgreSQL answers in binary; SQLite's go through Django's converters.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Field, Model, QuerySet
+
+M = TypeVar("M", bound=Model)
+
+LARGEST = 512  # ids in one query
 
 # Values that no query has by chance; where they turn up in the compiled parameters, the real ones are bound.
-_UUIDS = tuple(UUID(int=0xF00D_0000_0000_4000_8000_0000_0000_0000 + n) for n in range(4))
+_IDS = tuple(UUID(int=0xF00D_0000_0000_4000_8000_0000_0000_0000 + n) for n in range(LARGEST))
 _NUMBERS = tuple(0x5EA0_CE00_0000_0000 + n for n in range(4))
-_PLACES: dict[object, tuple[type, int]] = {
-    **{value: (UUID, n) for n, value in enumerate(_UUIDS)},
-    **{value.hex: (str, n) for n, value in enumerate(_UUIDS)},  # how SQLite stores a UUID
-    **{value: (int, n) for n, value in enumerate(_NUMBERS)},
+_PLACES: dict[object, tuple[str, int]] = {
+    **{value: ("id", n) for n, value in enumerate(_IDS)},
+    **{value.hex: ("hex", n) for n, value in enumerate(_IDS)},  # how SQLite stores a UUID
+    **{value: ("number", n) for n, value in enumerate(_NUMBERS)},
 }
 
 
@@ -27,44 +34,55 @@ class _Plan(NamedTuple):
     parameters: tuple[object, ...]
     convert: Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]
 
-    def bind(self, ids: tuple[UUID, ...], numbers: tuple[int, ...]) -> list[Any]:
+    def bind(self, ids: Sequence[UUID], numbers: Sequence[int]) -> list[Any]:
         bound: list[Any] = []
         for parameter in self.parameters:
-            kind, n = _PLACES.get(parameter, (None, 0))
-            if kind is None:
-                bound.append(parameter)
+            kind, n = _PLACES.get(parameter, ("", 0))
+            if kind == "id":
+                bound.append(ids[n])
+            elif kind == "hex":
+                bound.append(ids[n].hex)
             else:
-                bound.append(numbers[n] if kind is int else ids[n] if kind is UUID else ids[n].hex)
+                bound.append(numbers[n] if kind else parameter)
         return bound
 
 
 class Prepared:
-    """A query with UUIDs and numbers to be bound.
+    """A query with ids and numbers to be bound.
 
-    `build(ids, numbers, **fixed)` returns a `values_list()` queryset over placeholders; what is `fixed` (a limit, a
-    direction) makes a plan of its own.
+    `build(ids, numbers, **fixed)` returns a `values_list()` queryset over placeholders; what is `fixed` (a limit, how
+    many ids there are) makes a plan of its own.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
         self._build = build
         self._plans: dict[tuple[object, ...], _Plan] = {}
 
-    def rows(self, *ids: UUID, numbers: tuple[int, ...] = (), **fixed: object) -> list[tuple[Any, ...]]:
+    def rows(self, *ids: UUID, numbers: Sequence[int] = (), **fixed: object) -> list[tuple[Any, ...]]:
         """The rows, with values of the fields' Python types."""
-        key = (connection.vendor, *fixed.items())
+        key = (connection.vendor, len(ids), *fixed.items())
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = _compile(self._build(_UUIDS, _NUMBERS, **fixed))
+            plan = self._plans[key] = _compile(self._build(_IDS[: len(ids)], _NUMBERS, **fixed))
+        bound = plan.bind(ids, numbers)
         if connection.vendor == "postgresql":
-            # Prepared on the server too, and its answer in binary: psycopg's own types are the fields' Python types.
             with connection.wrap_database_errors:
                 connection.ensure_connection()
                 with psycopg.Cursor(connection.connection) as raw:
-                    raw.execute(plan.sql, plan.bind(ids, numbers), prepare=True, binary=True)
+                    raw.execute(plan.sql, bound, prepare=True, binary=True)
                     return raw.fetchall()
         with connection.cursor() as cursor:
-            cursor.execute(plan.sql, plan.bind(ids, numbers))
+            cursor.execute(plan.sql, bound)
             return plan.convert(cursor.fetchall())
+
+    def rows_of(self, ids: Iterable[UUID], **fixed: Any) -> list[tuple[Any, ...]]:
+        """The rows for any number of ids: they are filled up to a power of two, so that there are few plans."""
+        wanted, found = list(dict.fromkeys(ids)), []
+        for start in range(0, len(wanted), LARGEST):
+            part = wanted[start : start + LARGEST]
+            room = 1 << (len(part) - 1).bit_length()
+            found += self.rows(*part, *part[-1:] * (room - len(part)), **fixed)
+        return found
 
 
 def _compile(queryset: QuerySet[Any, Any]) -> _Plan:
@@ -76,3 +94,80 @@ def _compile(queryset: QuerySet[Any, Any]) -> _Plan:
     return _Plan(
         sql, tuple(parameters), lambda rows: [tuple(row) for row in compiler.apply_converters(rows, converters)]
     )
+
+
+@cache
+def columns(model: type[Model]) -> tuple[str, ...]:
+    """The attributes that make a row of a model, in the order of `instance`."""
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+def instance(model: type[M], values: Sequence[Any]) -> M:
+    """A row that was read by `columns` as an instance of its model."""
+    return model.from_db("default", columns(model), values)
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """What is inserted within goes to PostgreSQL together, and waits for one answer; its errors come at the end."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        with connection.connection.pipeline():
+            yield
+
+
+Fields = tuple["Field[Any, Any]", ...]
+
+
+@cache
+def _insert_sql(model: type[Model]) -> tuple[str, Fields]:
+    fields = tuple(model._meta.local_concrete_fields)
+    quote = connection.ops.quote_name
+    names, places = ", ".join(quote(field.column or "") for field in fields), ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})", fields  # noqa: S608  our own names
+
+
+@cache
+def _update_sql(model: type[Model], names: tuple[str, ...]) -> tuple[str, Fields]:
+    fields = tuple(cast("Field[Any, Any]", model._meta.get_field(name)) for name in (*names, "id"))
+    quote = connection.ops.quote_name
+    sets = ", ".join(f"{quote(field.column or '')} = %s" for field in fields[:-1])
+    return f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {quote('id')} = %s", fields  # noqa: S608  see above
+
+
+def _execute(sql: str, fields: Fields, rows: Sequence[Model]) -> None:
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        if connection.vendor == "postgresql":
+            values = [[getattr(row, field.attname) for field in fields] for row in rows]
+            with psycopg.Cursor(connection.connection) as raw:
+                if len(values) == 1:
+                    raw.execute(sql, values[0], prepare=True)
+                else:
+                    raw.executemany(sql, values)
+            return
+        adapted = [
+            [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields] for row in rows
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, adapted)
+
+
+def insert(rows: Sequence[Model]) -> None:
+    """Insert rows of one model, whose keys are set and which have no JSON; signals are not sent.
+
+    Raises what the database raises, as Django's exceptions.
+    """
+    if rows:
+        _execute(*_insert_sql(type(rows[0])), rows)
+        for row in rows:
+            row._state.adding, row._state.db = False, "default"
+
+
+def update(rows: Sequence[Model], *names: str) -> None:
+    """Write these fields of rows of one model; raises what `insert` raises."""
+    if rows:
+        _execute(*_update_sql(type(rows[0]), names), rows)

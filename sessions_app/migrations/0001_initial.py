@@ -2,10 +2,11 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import sessions_app.models.session
 import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
+
+import sessions_app.models.session
 
 
 class Migration(migrations.Migration):

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from sessions_app import events
 from sessions_app.models import Event, Message, Session
-from sessions_app.selectors.prepared import Prepared
+from sessions_app.prepared import Prepared
 
 
 class Entry(NamedTuple):

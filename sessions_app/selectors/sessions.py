@@ -8,10 +8,8 @@ from django.db.models.functions import Coalesce
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Connection, Participant, Role, Session, User
-from sessions_app.selectors.prepared import Prepared
+from sessions_app.prepared import Prepared, columns, instance
 from sessions_app.selectors.shapes import participant_data, session_data
-
-_COLUMNS = [field.attname for field in Session._meta.concrete_fields]
 
 
 def with_count(rows: QuerySet[Session]) -> QuerySet[Session]:
@@ -27,7 +25,7 @@ def taken_seats(session_id: UUID) -> int:
     return seated.exclude(role=Role.OBSERVER).count()
 
 
-_by_id = Prepared(lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*_COLUMNS, "taken"))
+_by_id = Prepared(lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*columns(Session), "taken"))
 
 
 def _find(session_id: UUID, user: User | None) -> tuple[Session, int]:
@@ -35,7 +33,7 @@ def _find(session_id: UUID, user: User | None) -> tuple[Session, int]:
     found = _by_id.rows(session_id)
     if not found:
         raise SeanceError(Code.SESSION_NOT_FOUND)
-    row = Session.from_db("default", _COLUMNS, found[0][:-1])
+    row = instance(Session, found[0][:-1])
     takes_part = (
         row.access != Access.OPEN
         and user is not None

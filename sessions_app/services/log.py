@@ -14,6 +14,7 @@ from django.db import connection
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Event, Session
+from sessions_app.prepared import Prepared, columns, instance
 from sessions_app.publish import Notice
 
 
@@ -24,17 +25,23 @@ class Busy(SeanceError):
         super().__init__(Code.UNAVAILABLE, retry_after_ms=1000)
 
 
+_locked = Prepared(
+    lambda ids, _, skip: (
+        Session.objects.select_for_update(skip_locked=skip, no_key=connection.features.has_select_for_no_key_update)
+        .filter(pk__in=ids)
+        .order_by("pk")
+        .values_list(*columns(Session))
+    )
+)
+
+
 def lock_sessions(ids: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Session]:
     """The rows of the sessions that exist, locked in the order of their ids so that nobody waits in a circle.
 
     With wait=False those that somebody else has locked are missing, as if they did not exist.
     """
     skip = not wait and connection.features.has_select_for_update_skip_locked
-    rows = (
-        Session.objects.select_for_update(skip_locked=skip, no_key=connection.features.has_select_for_no_key_update)
-        .filter(pk__in=set(ids))
-        .order_by("pk")
-    )
+    rows = (instance(Session, values) for values in _locked.rows_of(sorted(ids), skip=skip))
     return {row.id: row for row in rows}
 
 

@@ -85,12 +85,15 @@ def renew_lease(process_id: UUID) -> bool:
 
 
 @transaction.atomic
-def reap() -> int:
+def reap(*, process_id: UUID | None = None) -> int:
     """Take the seats of those who did not come back, and of dead processes; returns how many.
 
-    Every process may call it at any time: it works under the locks of the sessions concerned.
+    Every process may call it at any time: it works under the locks of the sessions concerned. The process that calls is
+    alive, whatever a clock that jumped makes of its lease.
     """
     dead = ServerProcess.objects.filter(lease_until__lt=Now())
+    if process_id is not None:
+        dead = dead.exclude(pk=process_id)
     lost = list(Connection.objects.filter(process__in=dead).values_list("participant_id", flat=True))
     grace = Now() - timedelta(seconds=settings.SEANCE.seat_grace_seconds)
     late = list(_sitting(away_since__lte=grace).values_list("id", flat=True))

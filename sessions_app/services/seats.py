@@ -10,17 +10,19 @@ import hmac
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count
 from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Connection, Participant, Role, Session, User
+from sessions_app.prepared import Prepared, columns, insert, instance, pipelined, update
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import history, shapes
 from sessions_app.selectors.turns import active_turns
@@ -82,6 +84,18 @@ def join_sessions(requests: Sequence[JoinRequest], *, wait: bool = True) -> list
         return _Joining(requests, wait=wait).run()
 
 
+_users = Prepared(lambda ids, _: User.objects.filter(pk__in=ids).values_list(*columns(User)))
+_seated = Prepared(
+    lambda ids, _: Participant.objects.filter(session_id__in=ids, left_at__isnull=True).values_list(
+        *columns(Participant)
+    )
+)
+# Whoever has left is looked up by the person: over the years a session has more of them than a join should read.
+_of_users = Prepared(
+    lambda ids, _: Participant.objects.filter(user_id__in=ids, left_at__isnull=False).values_list(*columns(Participant))
+)
+
+
 class _Joining:
     """One batch under way: what was read for it, and what is to be written."""
 
@@ -90,11 +104,15 @@ class _Joining:
         self.now = events.now()
         self.sessions = lock_sessions((request.session_id for request in requests), wait=wait)
         self.user_ids = [_user_id(request) for request in requests]
-        self.users = {row.id: row for row in User.objects.filter(pk__in=self.user_ids)}
+        users = (instance(User, values) for values in _users.rows_of(self.user_ids))
+        self.users = {row.id: row for row in users}
         self.seated: dict[UUID, dict[UUID, Participant]] = {key: {} for key in self.sessions}
         self.known: dict[tuple[UUID, UUID], Participant] = {}
-        of_batch = Q(left_at__isnull=True) | Q(user_id__in=self.user_ids)
-        for row in Participant.objects.filter(of_batch, session_id__in=self.sessions).order_by("joined_at", "id"):
+        people = [instance(Participant, values) for values in _seated.rows_of(self.sessions)]
+        people += (instance(Participant, values) for values in _of_users.rows_of(self.user_ids))
+        for row in sorted(people, key=attrgetter("joined_at", "id")):
+            if row.session_id not in self.sessions:
+                continue
             self.known[row.session_id, row.user_id] = row
             if row.left_at is None:
                 self.seated[row.session_id][row.user_id] = row
@@ -166,13 +184,14 @@ class _Joining:
         return row, list(seated.values()), session.presence_version
 
     def _write(self) -> None:
-        User.objects.bulk_create(self.new_users)
-        Participant.objects.bulk_create(self.new)
-        old = [row for row in self.changed.values() if row not in self.new]
-        if old:
-            Participant.objects.bulk_update(old, ["name", "role", "joined_at", "left_at", "away_since"])
-        Connection.objects.bulk_create(self.connections)
-        save_presence([self.sessions[UUID(told.session)] for told in self.notices])
+        new = {row.id for row in self.new}
+        with pipelined():
+            insert(self.new_users)
+            insert(self.new)
+            old = [row for row in self.changed.values() if row.id not in new]
+            update(old, "name", "role", "joined_at", "left_at", "away_since")
+            insert(self.connections)
+            save_presence([self.sessions[UUID(told.session)] for told in self.notices])
         if settings.SEANCE.rate_limits_enabled:
             self._close_surplus()
 
@@ -244,9 +263,7 @@ def _sockets_of(user_ids: Sequence[UUID]) -> Counter[UUID]:
 
 def save_presence(sessions: Sequence[Session]) -> None:
     """Write the presence versions of locked sessions."""
-    changed = {row.id: row for row in sessions}
-    if changed:
-        Session.objects.bulk_update(list(changed.values()), ["presence_version"])
+    update(list({row.id: row for row in sessions}.values()), "presence_version")
 
 
 def leave(rows: Sequence[Participant], reason: events.PresenceReason, at: datetime) -> list[Notice]:
@@ -257,6 +274,6 @@ def leave(rows: Sequence[Participant], reason: events.PresenceReason, at: dateti
         row.session.presence_version += 1
         told = shapes.user_left(row, reason)
         notices.append(notice(row.session_id, "user_left", told, presence=row.session.presence_version))
-    Participant.objects.bulk_update(rows, ["left_at", "away_since"])
+    update(rows, "left_at", "away_since")
     save_presence([row.session for row in rows])
     return notices

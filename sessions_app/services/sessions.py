@@ -1,5 +1,6 @@
 """sessions_app, writes: sessions are opened, changed and ended."""
 
+from functools import cache
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,7 @@ from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import CreateSession, UpdateSession
 from sessions_app.models import Connection, Participant, Session, User
+from sessions_app.prepared import insert, pipelined
 from sessions_app.publish import publish
 from sessions_app.selectors import history
 from sessions_app.selectors.sessions import get_session, taken_seats, visible_session
@@ -33,13 +35,13 @@ def create_session(*, actor: User | None, values: CreateSession) -> tuple[events
     row = Session()
     _apply(row, values)
     is_fresh = actor is None
-    if actor is None:
-        if not settings.SEANCE.allow_anonymous:
-            raise SeanceError(Code.UNAUTHORIZED)
-        actor = create_guest(name=None)
-    row.host = actor
-    row.created_at = events.now()
-    row.save(force_insert=True)
+    if is_fresh and not settings.SEANCE.allow_anonymous:
+        raise SeanceError(Code.UNAUTHORIZED)
+    with pipelined():
+        actor = actor or create_guest(name=None)
+        row.host = actor
+        row.created_at = events.now()
+        insert([row])
     return session_data(row, 0), actor, is_fresh
 
 
@@ -103,6 +105,11 @@ def get_session_history(
     return found, has_more, row
 
 
+@cache
+def _personas() -> frozenset[str]:
+    return frozenset(slug for slug, _ in bundled())
+
+
 def _apply(row: Session, values: UpdateSession) -> list[str]:
     """Set what was given; returns the names of the fields that changed. Raises `VALIDATION_ERROR`."""
     wrong: dict[str, str | list[str]] = {}
@@ -123,7 +130,7 @@ def _apply(row: Session, values: UpdateSession) -> list[str]:
         for field in ("persona", "mode", "pace"):
             if (value := getattr(values.spirit, field)) is not UNSET:
                 given[f"spirit_{field}"] = value
-        if given.get("spirit_persona", row.spirit_persona) not in {slug for slug, _ in bundled()}:
+        if given.get("spirit_persona", row.spirit_persona) not in _personas():
             wrong["spirit"] = "There is no such persona."
     if wrong:
         raise invalid(**wrong)

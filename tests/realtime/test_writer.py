@@ -1,0 +1,203 @@
+"""Tests of realtime/writer: what gathers shares a commit, and nobody waits for a stranger or pays for a neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from realtime.bridge import Bridge
+from realtime.writer import Batcher
+from sessions_app.errors import Code, SeanceError
+from sessions_app.services.log import Busy
+
+HERE, THERE = uuid7(), uuid7()
+
+
+class Item(NamedTuple):
+    session_id: UUID
+    text: str
+
+
+class Work:
+    """A service that a test can stop in the middle, and whose sessions it can lock."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], bool]] = []
+        self.done: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.locked: set[UUID] = set()
+        self.unlocks_itself = False
+        self.unlocked = threading.Event()
+        self.entered = threading.Event()
+
+    def __call__(self, items: Sequence[Item], *, wait: bool) -> list[str | SeanceError]:
+        self.calls.append(([item.text for item in items], wait))
+        self.entered.set()
+        assert self.gate.wait(10)
+        if any(item.text == "hostile" for item in items):
+            raise ZeroDivisionError
+        if any(item.text == "away" for item in items):
+            raise SeanceError(Code.UNAVAILABLE)
+        results: list[str | SeanceError] = []
+        locked = set(self.locked)
+        if self.unlocks_itself:
+            self.locked.clear()
+        for item in items:
+            if wait:
+                assert self.unlocked.wait(10)
+            elif item.session_id in locked:
+                results.append(Busy())
+                continue
+            self.done.append(item.text)
+            results.append(SeanceError(Code.EMPTY_MESSAGE) if item.text == "" else item.text.upper())
+        return results
+
+    @property
+    def batches(self) -> list[list[str]]:
+        return [texts for texts, _ in self.calls]
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+async def batcher(work: Work) -> AsyncIterator[Batcher[Item, str]]:
+    bridge = Bridge(4)
+    yield Batcher(bridge, work, name="test", largest=5)
+    bridge.close()
+
+
+Submit = Callable[..., list["asyncio.Future[str]"]]
+
+
+@pytest.fixture
+def submit(batcher: Batcher[Item, str]) -> Submit:
+    def many(*texts: str, session_id: UUID = HERE) -> list[asyncio.Future[str]]:
+        return [batcher.submit(Item(session_id, text)) for text in texts]
+
+    return many
+
+
+async def outcomes(futures: Sequence[asyncio.Future[str]]) -> list[str]:
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*futures, return_exceptions=True)
+    return [str(item.code) if isinstance(item, SeanceError) else str(item) for item in found]
+
+
+async def entered(work: Work) -> None:
+    await asyncio.to_thread(work.entered.wait, 10)
+    work.entered.clear()
+
+
+async def test_one_item_is_done_at_once(work: Work, submit: Submit) -> None:
+    assert await outcomes(submit("a")) == ["A"]
+    assert work.calls == [(["a"], False)]
+
+
+async def test_what_gathers_while_a_commit_is_under_way_shares_the_next(work: Work, submit: Submit) -> None:
+    work.gate.clear()
+    first = submit("a")
+    await entered(work)
+
+    rest = submit("b", "c", "d")
+    work.gate.set()
+
+    assert await outcomes([*first, *rest]) == ["A", "B", "C", "D"]
+    assert work.batches == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_batch_has_a_largest_size(work: Work, submit: Submit) -> None:
+    texts = [str(number) for number in range(12)]
+
+    assert await outcomes(submit(*texts)) == texts
+    assert work.batches == [texts[:5], texts[5:10], texts[10:]]
+
+
+async def test_a_refusal_is_its_own_item_s(submit: Submit) -> None:
+    assert await outcomes(submit("a", "", "b")) == ["A", "EMPTY_MESSAGE", "B"]
+
+
+async def test_a_hostile_item_costs_its_neighbours_nothing(work: Work, submit: Submit) -> None:
+    assert await outcomes(submit("a", "hostile", "b")) == ["A", "INTERNAL_ERROR", "B"]
+    assert work.done == ["a", "b"]
+    assert await outcomes(submit("after")) == ["AFTER"]
+
+
+async def test_a_database_that_is_away_is_everybody_s_and_passes(submit: Submit) -> None:
+    assert await outcomes(submit("a", "away")) == ["UNAVAILABLE", "UNAVAILABLE"]
+    assert await outcomes(submit("after")) == ["AFTER"]
+
+
+async def test_a_locked_session_keeps_no_other_waiting(work: Work, submit: Submit) -> None:
+    work.locked.add(HERE)
+    stuck = submit("stuck", "too")
+    free = submit("free", session_id=THERE)
+
+    assert await outcomes(free) == ["FREE"]
+    assert await outcomes(submit("again", session_id=THERE)) == ["AGAIN"]
+    assert not any(future.done() for future in stuck)
+    work.unlocked.set()
+    assert await outcomes(stuck) == ["STUCK", "TOO"]
+
+
+async def test_what_comes_to_a_locked_session_queues_behind(work: Work, submit: Submit) -> None:
+    work.locked.add(HERE)
+    first = submit("1")
+    await outcomes(submit("x", session_id=THERE))
+    await outcomes(submit("y", session_id=THERE))
+
+    later = submit("2", "3")
+    work.unlocked.set()
+
+    assert await outcomes([*first, *later]) == ["1", "2", "3"]
+    assert [text for text in work.done if text.isdigit()] == ["1", "2", "3"]
+
+
+async def test_a_lock_that_goes_in_between_puts_nobody_before_another(work: Work, submit: Submit) -> None:
+    """The second came while the first was being found locked, and the lock was gone at the next commit."""
+    work.locked.add(HERE)
+    work.unlocks_itself = True
+    work.gate.clear()
+    first = submit("1")
+    await entered(work)
+    second = submit("2")
+    other = submit("x", session_id=THERE)
+    work.gate.set()
+    await outcomes(other)
+    work.unlocked.set()
+
+    assert await outcomes([*first, *second]) == ["1", "2"]
+    assert [text for text in work.done if text.isdigit()] == ["1", "2"]
+
+
+async def test_who_went_away_meanwhile_is_no_trouble(work: Work, submit: Submit) -> None:
+    work.gate.clear()
+    (first,) = submit("a")
+    await entered(work)
+    rest = submit("b", "c")
+    first.cancel()
+    rest[0].cancel()
+    work.gate.set()
+
+    assert await outcomes(rest[1:]) == ["C"]
+
+
+async def test_draining_waits_for_everything(work: Work, batcher: Batcher[Item, str], submit: Submit) -> None:
+    work.locked.add(HERE)
+    futures = submit("1") + submit("x", session_id=THERE)
+    asyncio.get_running_loop().call_later(0.05, work.unlocked.set)
+
+    async with asyncio.timeout(10):
+        await batcher.drain()
+
+    assert all(future.done() for future in futures)
+    await batcher.drain()

@@ -1,0 +1,1 @@
+"""Tests of sessions_app/services and selectors, on the real database."""

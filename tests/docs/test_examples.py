@@ -1,0 +1,72 @@
+"""Tests of the documentation: the examples of docs/ are decoded, loaded or run."""
+
+import re
+import secrets
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.db import connection
+
+from realtime import protocol
+from seance_project import env
+from sessions_app import events
+from sessions_app.errors import CODES, Code
+from sessions_app.models import Session
+from tests.docs.pages import OPERATIONS, PROTOCOL, blocks, our_pages
+
+KNOWN = {"json", "text", "nginx", "sql", "mermaid", "sh", "python", "jsx"}
+EXAMPLES = [msgspec.json.decode(block.text) for block in blocks(PROTOCOL) if block.language == "json"]
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert {block.language for page in our_pages() for block in blocks(page)} <= KNOWN
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if "success" not in one and "timestamp" not in one])
+def test_a_client_s_frame_is_understood(example: dict[str, object]) -> None:
+    command = protocol.decode(msgspec.json.encode(example))
+
+    assert command.is_bare is ("event" not in example)
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if "timestamp" in one])
+def test_a_server_s_frame_is_one(example: dict[str, object]) -> None:
+    frame = msgspec.convert(example, events.Frame)
+
+    data = msgspec.convert(frame.data, events.SERVER_EVENTS[frame.event])
+
+    assert msgspec.to_builtins(data) == frame.data
+
+
+def test_the_envelopes_are_those_of_the_api() -> None:
+    good, bad = (one for one in EXAMPLES if "success" in one)
+
+    assert set(good) == {"success", "data", "meta"}
+    assert set(bad) == {"success", "error", "meta"}
+    assert bad["error"]["message"] == CODES[Code(bad["error"]["code"])].message
+
+
+def test_the_production_environment_is_one_that_starts(tmp_path: Path) -> None:
+    (text,) = [block.text for block in blocks(OPERATIONS) if "ENVIRONMENT=production" in block.text]
+    lines = re.findall(r"^(\w+)=(\S+)", text, re.MULTILINE)
+
+    given = {name: value.replace("…", secrets.token_urlsafe(48)) for name, value in lines}
+    loaded = env.load({**given, "ENV_FILE": "/dev/null", "VAR_DIR": str(tmp_path)})
+
+    assert loaded.is_production
+    assert loaded.email_verification
+
+
+@pytest.mark.services
+@pytest.mark.django_db
+def test_the_statement_for_backups_gives_each_log_a_new_name() -> None:
+    made = [Session.objects.create(name="Friday") for _ in range(2)]
+    (statement,) = [block.text for block in blocks(OPERATIONS) if block.language == "sql"]
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+    epochs = {session.epoch for session in made} | set(Session.objects.values_list("epoch", flat=True))
+    assert len(epochs) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{12}", epoch) for epoch in epochs)

@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format generate migrations-check lock upgrade bench faults clean
+.PHONY: help run test check format generate migrations-check lock upgrade bench faults faults-soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,7 +53,10 @@ bench: $(VENV)/.dev ## measure; ARGS are passed on
 	$(BIN)/python -m benchmarks $(ARGS)
 
 faults: $(VENV)/.dev ## break real servers on purpose and check that nothing is lost
-	@$(BIN)/python scripts/run_tests.py tests/faults $(ARGS)
+	@SEANCE_FAULTS=full $(BIN)/python scripts/run_tests.py tests/faults $(ARGS)
+
+faults-soak: $(VENV)/.dev ## let people come and go for SOAK_SECONDS (an hour), and see what is left behind
+	@SEANCE_FAULTS=full SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(BIN)/python scripts/run_tests.py tests/faults/test_soak.py $(ARGS)
 
 clean: ## remove what was made here: environment, caches, and var/ with its database
 	rm -rf $(VENV) var build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -16,6 +16,7 @@ CLIENT_WORDS: dict[str, str] = {
     "delete_message": "Takes a message away: its author, the host, staff. Everybody gets `message_deleted`.",
     "cancel_question": "Ends a turn that waits or is being answered: who asked, the host, staff.",
     "ask_again": "Asks an ended turn's question once more: who asked, the host, staff. The old answer stays.",
+    "kick_user": "Sends somebody away for good: the host, staff. Everybody gets `user_left` with the reason `kicked`.",
     "end_session": "Ends the session for good: the host, staff. Everybody gets `session_ended`, and close code 4505.",
     "update_session": "Changes the session: the host, staff. What is left out stays as it is.",
     "refresh_token": "Puts a new access token of the same user in the old one's place.",
@@ -36,7 +37,7 @@ SERVER_WORDS: dict[str, str] = {
     "user_typing": "Everybody who types now: the whole set, at each change.",
     "question_queued": "A question has to wait. Told again when a turn before it begins.",
     "spirit_thinking": "A turn begins. A second attempt, after a server was lost, begins it again.",
-    "spirit_move": "The next moves of the planchette, shortly before they are due.",
+    "spirit_move": "The next moves of the planchette, shortly before they are due; to a joiner, those so far.",
     "spirit_voice": "One sentence of an answer that is still being made. The whole text comes with `spirit_response`.",
     "welcome": "You are in: the whole state at position `seq` of log `epoch`.",
     "resumed": "Everything that was missed has been sent again, just before this.",
@@ -66,10 +67,13 @@ FIELD_WORDS: dict[str, dict[str, Any]] = {
         "description": "A guest's own secret; the id that others see is derived from it. Ignored beside a token."
     },
     "Join.token": {"description": "An access token, where none came with the handshake."},
-    "Join.invite": {"description": "Accepted, and without effect in this version."},
+    "Join.invite": {"description": "The code of an invite, for a session that one may not know of otherwise."},
     "Join.role": {"description": "`observer` reads and takes no seat; only the host may be `host`."},
     "Join.resume": {"description": "Send again what came after this position."},
-    "Join.batch": {"description": "Accepted, and without effect in this version."},
+    "Join.batch": {
+        "description": "Events that are written together come in one frame, a JSON array of at most 50; one event "
+        "alone stays an object."
+    },
     "Resume.epoch": {"description": "`epoch` of the last `welcome`."},
     "Resume.after_seq": {"description": "The highest `seq` that this client has."},
     "SendMessage.text": {
@@ -134,7 +138,7 @@ CLOSE_CODES: dict[int, Close] = {
     4001: Close("The access token expired, or the password was changed: come back with a new one.", comes_back=True),
     4002: Close("The client read too slowly.", comes_back=True),
     4003: Close("Heartbeat timeout.", comes_back=True, is_sent=False),
-    4005: Close("Rate limited.", comes_back=True, is_sent=False),
+    4005: Close("Rate limited: too many sockets or joins from one address.", comes_back=True),
     4006: Close("The server stops. `goodbye` has said when to come back.", comes_back=True),
     4008: Close("Every seat is taken.", comes_back=True),
     4500: Close("Unauthorized: no token where one is needed, a bad one, or one in the URL.", comes_back=False),

@@ -43,6 +43,7 @@ class Bus:
         if self.enabled:
             self._channel = f"process.{self.process_id}"
             self._tasks = [asyncio.create_task(self._listen(deliver)), asyncio.create_task(self._sender())]
+            await asyncio.sleep(0)  # the listener's first step makes the channel that joins a group
             await self.join(PROCESSES)
             self.send([Notice(PROCESSES, "process_started", "")])
 
@@ -50,7 +51,7 @@ class Bus:
         """Send what is left, and leave."""
         if self.enabled:
             deadline = asyncio.get_running_loop().time() + JOIN_WAIT_SECONDS
-            while self._outbox and asyncio.get_running_loop().time() < deadline:
+            while self._outbox and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
                 await asyncio.sleep(0.01)
             for task in self._tasks:
                 task.cancel()
@@ -76,7 +77,9 @@ class Bus:
 
     def _retry(self, session: str) -> None:
         if session in self._groups:
-            self._tasks.append(asyncio.get_running_loop().create_task(self.join(session)))
+            task = asyncio.get_running_loop().create_task(self.join(session))
+            self._tasks.append(task)
+            task.add_done_callback(self._tasks.remove)
 
     async def _call(self, method: Callable[[str, str], Any], session: str) -> bool:
         try:

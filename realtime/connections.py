@@ -24,12 +24,13 @@ from sessions_app.errors import SeanceError
 from sessions_app.publish import Notice
 from sessions_app.selectors import history
 from sessions_app.services.presence import Head
-from sessions_app.services.seats import Joined
 from sessions_app.services.turns import WAKE
 
 log = structlog.get_logger(__name__)
 
 HOLE_SECONDS = 0.03  # how long a missing number may still be on its way before the database is asked
+REPLAY_BYTES = 32_768  # of a replay are written ahead of the reader
+REPLAY_PAUSE = 0.01
 SESSION_ENDED, SLOW_CONSUMER = 4505, 4002
 
 Observer = Callable[[Notice], None]
@@ -43,6 +44,7 @@ class ConnectionManager:
         self._rooms: dict[str, Room] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.observers: list[Observer] = []
+        self._delivered = 0  # frames since the last report
 
     # --- Who is here --------------------------------------------------------------------------------------------------
 
@@ -71,20 +73,24 @@ class ConnectionManager:
             room.close()
             del self._rooms[key]
             metrics.ROOMS.set(len(self._rooms))
-            self._spawn(self._bus.leave(key))
+            self._spawn(self._leave(key))
+
+    async def _leave(self, key: str) -> None:
+        if key not in self._rooms:  # somebody may have come in the same moment
+            await self._bus.leave(key)
 
     def get_session_users(self, session_id: UUID) -> set[UUID]:
         """The users who have a socket of this session in this process."""
         room = self._rooms.get(str(session_id))
-        return {socket.user_id for socket in room.sockets.values() if socket.user_id} if room else set()
+        return {one.user_id for one in room.sockets.values() if one.user_id and one.participant_id} if room else set()
 
     def session_ids(self) -> list[UUID]:
         """The sessions that have a socket here."""
         return [room.session_id for room in self._rooms.values()]
 
     def sockets(self) -> list[Socket]:
-        """Every socket that has joined here."""
-        return [socket for room in self._rooms.values() for socket in room.sockets.values() if socket.participant_id]
+        """Every socket that has joined here, streams among them."""
+        return [socket for room in self._rooms.values() for socket in room.sockets.values() if socket.is_in]
 
     # --- In and out ---------------------------------------------------------------------------------------------------
 
@@ -115,28 +121,31 @@ class ConnectionManager:
             else:
                 self._pass_state(room, notice)
 
-    async def attach(self, room: Room, socket: Socket, joined: Joined, after_seq: int | None, first: list[str]) -> bool:
-        """Bring a socket that has joined up to date and let it live: its own frames first, then what it missed.
+    async def attach(self, room: Room, socket: Socket, after_seq: int | None, first: Sequence[str] = ()) -> bool:
+        """Bring a socket that has its place up to date and let it live: its own frames first, then what it missed.
 
         With `after_seq` the whole log after it is sent; returns False where that is not possible.
         """
-        room.feed.start(joined.seq)
-        socket.take_seat(joined)
-        metrics.SOCKETS.inc()
+        place = socket.cursor
+        room.feed.start(place)
+        if socket.participant_id is not None:
+            metrics.SOCKETS.inc()
         self.send_to(socket, first)
         resumed = True
         if after_seq is not None:
-            missed = await self._missed(room, after_seq, joined.seq)
+            missed = await self._missed(room, after_seq, place)
             resumed = missed is not None
             for entry in missed or ():
                 self._write(socket, entry.wire)
+                await _reader_follows(socket)
             if missed is not None:
-                count = events.Resumed(after_seq, joined.seq, len(missed))
+                count = events.Resumed(after_seq, place, len(missed))
                 self.send_to(socket, [events.frame("resumed", count)])
             else:
                 self.send_to(socket, [events.frame("resync_required", events.ResyncRequired("too_far_behind"))])
         await self._catch_up(room, socket)
-        for notice in socket.go_live(room):
+        held = socket.go_live(room)
+        for notice in [*(item for item in room.running_moves() if item not in held), *held]:
             self._give_state(socket, notice)
         return resumed
 
@@ -150,10 +159,12 @@ class ConnectionManager:
                     socket.cursor = seq
                     if socket.outlet.write(wire) > LAG_BYTES:
                         self._check_reader(socket)
-            metrics.DELIVERIES.inc(len(room.live))
+            self._delivered += len(room.live)
             if entry.event == "session_ended":
                 for socket in list(room.sockets.values()):
                     socket.close(SESSION_ENDED)
+            elif entry.event == "spirit_cancelled":
+                room.moves.clear()
 
     async def _missed(self, room: Room, after_seq: int, upto: int) -> Sequence[Entry] | None:
         if upto - after_seq > settings.SEANCE.resume_max_events:
@@ -261,7 +272,7 @@ class ConnectionManager:
     # --- Slow readers -------------------------------------------------------------------------------------------------
 
     def _write(self, socket: Socket, wire: bytes) -> None:
-        metrics.DELIVERIES.inc()
+        self._delivered += 1
         if socket.outlet.write(wire) > LAG_BYTES:
             self._check_reader(socket)
 
@@ -277,6 +288,11 @@ class ConnectionManager:
             backlog > limits.outbound_max_bytes or now - socket.lags_since > limits.outbound_max_seconds
         ):
             socket.close(SLOW_CONSUMER)
+
+    def report(self) -> None:
+        """Hand over what was counted: a locked counter for each frame would cost more than the frame."""
+        delivered, self._delivered = self._delivered, 0
+        metrics.DELIVERIES.inc(delivered)
 
     def check_readers(self) -> None:
         """Look after every socket; also after those to which nothing is being written."""
@@ -299,6 +315,12 @@ class ConnectionManager:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _reader_follows(socket: Socket) -> None:
+    """In a replay: whoever reads on is no slow reader for having missed much."""
+    while socket.outlet.backlog() > REPLAY_BYTES and not socket.closing:  # noqa: ASYNC110  a transport tells nobody
+        await asyncio.sleep(REPLAY_PAUSE)
 
 
 def _entry(notice: Notice) -> Entry:

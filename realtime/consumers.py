@@ -13,6 +13,7 @@ from django.conf import settings
 from uuid_utils.compat import uuid7
 
 from realtime import handlers, metrics, process, protocol
+from realtime.batching import Batches
 from realtime.middleware import Arrival, arrive, origin_allowed
 from realtime.outlet import CLOSE, EXTENSION, Outlet, QueueOutlet, Receive, Send, framed
 from realtime.protocol import BadFrame, Command
@@ -37,6 +38,7 @@ REFUSALS = {
     Code.SESSION_ENDED: SESSION_ENDED,
     Code.SESSION_NOT_FOUND: 4506,
     Code.SESSION_FULL: 4008,
+    Code.RATE_LIMITED: 4005,
 }
 FOR_GOOD = {NORMAL, KICKED, SESSION_ENDED}  # ends after which no seat is kept
 TOKEN_WARNING_SECONDS = 60.0
@@ -96,13 +98,24 @@ class SeanceConsumer(AsyncConsumer):
         await self._send({"type": "websocket.accept", "subprotocol": arrival.subprotocol})
         log.info("ws_connected")
         try:
+            await self._count_in(arrival.address)
             await self._enter(arrival)
             while True:
                 await self._handle(await self._next())
         except Closed as closed:
             if not closed.by_peer:
                 await self._close(closed.code)
-            return closed.code
+            # A code of the client's own choice says no more than that it went: it frees no seat, and is no label.
+            return closed.code if not closed.by_peer or closed.code < 3000 else GOING_AWAY
+
+    async def _count_in(self, address: str) -> None:
+        """Count the socket for its address: how many come, and how many are open at once."""
+        self.address = address
+        try:
+            self.process.addresses.enter(self.socket.connection_id, address)
+            await self.process.count("handshakes", address)
+        except SeanceError as refused:
+            self._refuse_entry(refused, None)
 
     async def _enter(self, arrival: Arrival) -> None:
         """Wait for the first frame, and join."""
@@ -146,6 +159,7 @@ class SeanceConsumer(AsyncConsumer):
             self.tell("goodbye", self.process.goodbye(0))
             raise Closed(DRAINING)
         try:
+            await self.process.count("joins", self.address)
             if data.token is not None:
                 claims = verify_token(data.token)
             request = JoinRequest(
@@ -196,7 +210,10 @@ class SeanceConsumer(AsyncConsumer):
                 first.append(events.frame("resync_required", events.ResyncRequired("position_unknown")))
             else:
                 after_seq = data.resume.after_seq
-        await self.process.hub.attach(room, self.socket, joined, after_seq, first)
+        if data.batch:
+            self.socket.outlet = Batches(self.socket.outlet)
+        self.socket.take_seat(joined)
+        await self.process.hub.attach(room, self.socket, after_seq, first)
 
     def _state(self, joined: Joined) -> events.Welcome:
         limits = settings.SEANCE
@@ -228,7 +245,7 @@ class SeanceConsumer(AsyncConsumer):
             message = await self._receive()
             kind = message["type"]
             if kind == "websocket.disconnect":
-                raise Closed(message.get("code") or GOING_AWAY, by_peer=True)
+                raise Closed(int(message.get("code") or GOING_AWAY), by_peer=True)
             if kind == CLOSE:
                 raise Closed(message["code"])
             text = message.get("text")
@@ -252,10 +269,11 @@ class SeanceConsumer(AsyncConsumer):
         except SeanceError as refused:
             self.refuse(refused, command.ref)
 
-    def limit_messages(self) -> None:
-        """Count a message of this user; raises `RATE_LIMITED`."""
+    async def limit_messages(self) -> None:
+        """Count a message of this user, here and over all processes; raises `RATE_LIMITED`."""
         if settings.SEANCE.rate_limits_enabled:
             self._messages.hit()
+            await self.process.count("messages", str(self.user_id))
 
     # --- Out ----------------------------------------------------------------------------------------------------------
 
@@ -292,6 +310,8 @@ class SeanceConsumer(AsyncConsumer):
         self.socket.closing = self.socket.closing or code
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                if isinstance(self.socket.outlet, Batches):
+                    self.socket.outlet.flush()
                 if self._queue is not None:
                     await self._queue.flush()
                 await self._send({"type": "websocket.close", "code": code})
@@ -306,6 +326,7 @@ class SeanceConsumer(AsyncConsumer):
             timer.cancel()
         if self._queue is not None:
             self._queue.stop()
+        self.process.addresses.leave(self.socket.connection_id)
         metrics.CLOSES.labels(str(code)).inc()
         log.info("ws_closed", code=code)
         if self.room is None:

@@ -1,6 +1,5 @@
 """realtime, the WebSocket door's table of contents: what each event of a client does. Every rule is a service's."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,6 +16,7 @@ from sessions_app.models import User
 from sessions_app.publish import Notice
 from sessions_app.security import verify_token
 from sessions_app.services.messages import Draft, Posted, delete_message
+from sessions_app.services.moderation import kick_user
 from sessions_app.services.sessions import end_session, update_session
 from sessions_app.services.turns import ask_again, cancel_question
 
@@ -42,27 +42,28 @@ async def send_message(visit: "SeanceConsumer", command: protocol.Command) -> No
     text = data.text if data.text is not msgspec.UNSET else data.message
     if text is msgspec.UNSET:
         raise invalid(text="This field is required.")
-    visit.limit_messages()
+    await visit.limit_messages()
     draft = Draft(visit.session_id, visit.user_id, text, data.client_msg_id, data.off_record)
-    future = visit.process.posts.submit(draft)
-    future.add_done_callback(partial(_posted, visit, command.ref, data.client_msg_id, time.perf_counter()))
+    done = partial(_posted, visit, command.ref, data.client_msg_id, time.perf_counter())
     visit.in_flight += 1
-    if visit.in_flight >= IN_FLIGHT:
-        await asyncio.wait([future])
+    if visit.in_flight < IN_FLIGHT:
+        visit.process.posts.put(draft, done)
+    else:
+        try:
+            done(await visit.process.posts.submit(draft))
+        except SeanceError as refused:
+            done(refused)
     stop_typing(visit)
 
 
 def _posted(
-    visit: "SeanceConsumer", ref: str | None, client_msg_id: str | None, began: float, future: "asyncio.Future[Posted]"
+    visit: "SeanceConsumer", ref: str | None, client_msg_id: str | None, began: float, result: Posted | SeanceError
 ) -> None:
     visit.in_flight -= 1
-    if future.cancelled():
-        return
-    error = future.exception()
-    if error is not None:
-        visit.refuse(error if isinstance(error, SeanceError) else SeanceError(Code.INTERNAL_ERROR), ref)
+    if isinstance(result, SeanceError):
+        visit.refuse(result, ref)
     elif ref is not None or client_msg_id is not None:
-        visit.tell("ack", future.result().ack(), ref)
+        visit.tell("ack", result.ack(), ref)
         metrics.ACK_SECONDS.observe(time.perf_counter() - began)
 
 
@@ -132,6 +133,12 @@ async def again(visit: "SeanceConsumer", command: protocol.Command) -> None:
     await _act(visit, ask_again, turn_id=data.turn_id)
 
 
+async def kick(visit: "SeanceConsumer", command: protocol.Command) -> None:
+    """The host sends somebody away."""
+    data: Any = command.data
+    await _act(visit, kick_user, whom=data.user_id)
+
+
 async def end(visit: "SeanceConsumer", command: protocol.Command) -> None:
     """The host ends the session."""
     await _act(visit, end_session)
@@ -153,6 +160,7 @@ HANDLERS: dict[str, Handler] = {
     "delete_message": delete,
     "cancel_question": cancel,
     "ask_again": again,
+    "kick_user": kick,
     "end_session": end,
     "update_session": update,
 }

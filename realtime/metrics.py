@@ -1,11 +1,20 @@
-"""realtime, what can be measured: every metric by name, with bounded labels. Durations are in seconds."""
+"""realtime, what can be measured: every metric by name, with bounded labels. Durations are in seconds.
+
+With several workers a gauge is the sum over those that live (`livesum`), and everything else the sum over all. What
+happens once a frame is not counted here but in a plain integer, which is handed over twice a second.
+"""
 
 from prometheus_client import Counter, Gauge, Histogram
 
+Child = Counter  # what `labels()` returns
+
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-SOCKETS = Gauge("seance_sockets", "Open sockets that have joined a session.")
-ROOMS = Gauge("seance_rooms", "Sessions with at least one socket in this process.")
+SOCKETS = Gauge("seance_sockets", "Open sockets that have joined a session.", multiprocess_mode="livesum")
+STREAMS = Gauge("seance_streams", "Open streams of Server-Sent Events.", multiprocess_mode="livesum")
+ROOMS = Gauge(
+    "seance_rooms", "Sessions with at least one socket, in each process by itself.", multiprocess_mode="livesum"
+)
 CLOSES = Counter("seance_socket_closes_total", "Sockets that ended, by close code.", ["code"])
 DELIVERIES = Counter("seance_deliveries_total", "Frames written to sockets.")
 BAD_FRAMES = Counter("seance_bad_frames_total", "Client frames that were refused, by error code.", ["code"])
@@ -16,8 +25,17 @@ PUBLISH_FAILURES = Counter("seance_publish_failures_total", "Batches that could 
 BATCH_SIZE = Histogram(
     "seance_batch_size", "Items that shared one transaction.", ["work"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
+COMMIT_SECONDS = Histogram(
+    "seance_commit_seconds", "One transaction of a batch, the wait for a thread included.", ["work"], buckets=_LATENCY
+)
 ACK_SECONDS = Histogram("seance_ack_seconds", "From a message's arrival to its ack.", buckets=_LATENCY)
 DATABASE_WAIT = Histogram("seance_database_wait_seconds", "Waits for a database thread.", buckets=_LATENCY)
 LEASES_EXPIRED = Counter("seance_leases_expired_total", "Seats taken from people whose socket or process was gone.")
 LOOP_LAG = Histogram("seance_loop_lag_seconds", "How late the event loop runs a timer.", buckets=_LATENCY)
 TURNS = Counter("seance_turns_total", "Turns of the spirit that this process ended, by end.", ["end"])
+HTTP_REQUESTS = Counter(
+    "seance_http_requests_total", "HTTP requests, by kind of path and of status.", ["method", "route", "status"]
+)
+HTTP_SECONDS = Histogram(
+    "seance_http_request_seconds", "From the whole request to the answer's beginning.", ["route"], buckets=_LATENCY
+)

@@ -11,17 +11,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 
+from sessions_app.addresses import client_address
+
 SUBPROTOCOL = "seance.v1"
 COOKIE = "seance_access"
 Scope = dict[str, Any]
 
 
 class Arrival(NamedTuple):
-    """What a handshake says. `token` is unchecked; `refused` is why it is not let in at all."""
+    """What a handshake says. `token` is unchecked; `address` is the client's, through our own proxies."""
 
     token: str | None
     subprotocol: str | None
     has_token_in_url: bool
+    address: str
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -54,7 +57,13 @@ def arrive(scope: Scope) -> Arrival:
         token=next(_tokens(scope, offered), None),
         subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None,
         has_token_in_url=bool(in_url),
+        address=_address(scope),
     )
+
+
+def _address(scope: Scope) -> str:
+    forwarded = (value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for")
+    return client_address((scope.get("client") or ("",))[0], ",".join(forwarded))
 
 
 def _tokens(scope: Scope, offered: list[str]) -> Iterator[str]:

@@ -60,8 +60,8 @@ class Outlet(Protocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, and an `Outlet` at the same time; the consumer finds it in the scope's extensions.
 
-    Whole unfragmented text frames, which nearly all are, are read here; everything else goes on to the library's parser,
-    which is given whole frames only and so is always between two of them when a frame is read past it.
+    Whole unfragmented text frames, which nearly all are, are read here; everything else goes on to the library's
+    parser, which is given whole frames only and so is always between two of them when a frame is read past it.
     """
 
     _rest = b""  # the beginning of a frame whose end has not come
@@ -114,6 +114,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = True
             self.transport.pause_reading()
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn does the same, with an error and a traceback in the log of each
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def write(self, wire: bytes) -> int:
         if self.close_sent or self.disconnected:
             return 0
@@ -147,7 +158,7 @@ class QueueOutlet:
 
     async def flush(self) -> None:
         """Wait until everything written so far was sent."""
-        while self._bytes and not self._tasks[1].done():
+        while self._bytes and not self._tasks[1].done():  # noqa: ASYNC110  the pump may also end without a word
             await asyncio.sleep(0.005)
 
     def write(self, wire: bytes) -> int:

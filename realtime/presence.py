@@ -73,7 +73,7 @@ class Keeper:
         self._bus.is_alone = found.is_alone
         await self._hub.compare(found.heads)
         self._hub.close_connections(found.close_codes)
-        if reaped := await self._bridge.call(reap):
+        if reaped := await self._bridge.call(reap, process_id=self._process_id):
             metrics.LEASES_EXPIRED.inc(reaped)
             log.info("seats_reaped", count=reaped)
 
@@ -83,3 +83,4 @@ class Keeper:
             await asyncio.sleep(TICK_SECONDS)
             metrics.LOOP_LAG.observe(max(0.0, time.perf_counter() - due))
             self._hub.check_readers()
+            self._hub.report()

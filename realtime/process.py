@@ -12,13 +12,14 @@ import structlog
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
+from realtime.addresses import Addresses
 from realtime.bridge import Bridge
 from realtime.bus import Bus
 from realtime.connections import ConnectionManager
 from realtime.presence import Keeper
 from realtime.turns import TurnRunner
 from realtime.writer import Batcher
-from sessions_app import events, health, publish
+from sessions_app import events, health, limits, publish
 from sessions_app.limits import Pace
 from sessions_app.publish import Notice
 from sessions_app.services.messages import Draft, Posted, post_messages
@@ -42,6 +43,7 @@ class Process:
         self.bridge = Bridge(settings.SEANCE.database_threads)
         self.http_bridge = Bridge(settings.SEANCE.database_threads)
         self.probe_bridge = Bridge(2)
+        self.limits_bridge = Bridge(2)
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
         self.hub = ConnectionManager(self.bridge, self.bus)
         self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
@@ -50,16 +52,26 @@ class Process:
         self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
         self.turns = TurnRunner(self.bridge, self.hub)
         self.draining = False
+        self.addresses = Addresses()
         self._message_paces: WeakValueDictionary[UUID, Pace] = WeakValueDictionary()
 
     def message_pace(self, user_id: UUID) -> Pace:
         """How often a user may speak: one count for all sockets of the user here, as long as there is one."""
         pace = self._message_paces.get(user_id)
         if pace is None:
-            limits = settings.SEANCE
-            pace = Pace(burst=limits.messages_burst, per_minute=limits.messages_per_minute)
+            env = settings.SEANCE
+            pace = Pace(burst=env.messages_burst, per_minute=env.messages_per_minute)
             self._message_paces[user_id] = pace
         return pace
+
+    async def count(self, name: str, key: str) -> None:
+        """Count one more of a limit of the table; raises `RATE_LIMITED`. Only a shared count is worth a thread."""
+        if not settings.SEANCE.rate_limits_enabled:
+            return
+        if limits.engine().is_shared:
+            await self.limits_bridge.call(limits.hit, name, key)
+        else:
+            limits.hit(name, key)
 
     async def start(self) -> None:
         """Enter the process in the book and begin."""
@@ -100,7 +112,7 @@ class Process:
             item.close(DRAINING)
         await self.posts.drain()
         deadline = asyncio.get_running_loop().time() + 5
-        while self.hub.sockets() and asyncio.get_running_loop().time() < deadline:
+        while self.hub.sockets() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -116,6 +128,7 @@ class Process:
         except Exception as error:  # noqa: BLE001  the lease ends what could not be said
             log.warning("unregister_failed", error=type(error).__name__)
         self.probe_bridge.close()
+        self.limits_bridge.close()
         self.http_bridge.close()
         self.bridge.close()
         log.info("process_stopped", process=self.name)

@@ -69,6 +69,12 @@ class TurnCommand(Struct, frozen=True):
     turn_id: UUID
 
 
+class KickUser(Struct, frozen=True):
+    """`kick_user`: host."""
+
+    user_id: UUID
+
+
 class EndSession(Struct, frozen=True):
     """`end_session`: host."""
 
@@ -94,6 +100,7 @@ CLIENT_EVENTS: dict[str, type[Struct]] = {
     "delete_message": DeleteMessage,
     "cancel_question": TurnCommand,
     "ask_again": TurnCommand,
+    "kick_user": KickUser,
     "end_session": EndSession,
     "update_session": UpdateSession,
     "refresh_token": RefreshToken,

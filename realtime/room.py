@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -14,6 +17,8 @@ from sessions_app.publish import Notice
 from sessions_app.services.seats import Joined
 
 TYPING_SECONDS = 8.0
+MOVES_KEPT = 100  # a script is 20 s long at most, in batches of a quarter second
+SCRIPT_PAUSE = timedelta(milliseconds=500)  # how late the next batch of a script may be
 LAG_BYTES = 65_536  # from here on moves and typing are not written to a socket that lags
 
 
@@ -26,13 +31,14 @@ class Typist(msgspec.Struct, array_like=True):
 
 
 class Socket:
-    """One connection of one person. `cursor` is the last `seq` it was given, `presence` the version it knows."""
+    """One connection. `cursor` is the last `seq` it was given, `presence` the version it knows."""
 
     __slots__ = (
         "closing",
         "connection_id",
         "cursor",
         "held",
+        "is_in",
         "lags_since",
         "name",
         "outlet",
@@ -46,6 +52,7 @@ class Socket:
         self.user_id: UUID | None = None
         self.participant_id: UUID | None = None
         self.name = ""
+        self.is_in = False
         self.cursor = self.presence = 0
         self.held: list[Notice] | None = []  # what happens while it joins; None once it is live
         self.lags_since: float | None = None
@@ -60,7 +67,12 @@ class Socket:
         """The join was granted: from here on it has a position."""
         self.user_id, self.participant_id = joined.participant.user_id, joined.participant.id
         self.name = joined.participant.name
-        self.cursor, self.presence = joined.seq, joined.presence
+        self.presence = joined.presence
+        self.take_place(joined.seq)
+
+    def take_place(self, seq: int) -> None:
+        """It has a position in the log, with a seat or, as a stream, without one."""
+        self.is_in, self.cursor = True, seq
 
     def go_live(self, room: "Room") -> list[Notice]:
         """Everything up to now was given; returns what was held back meanwhile."""
@@ -75,6 +87,17 @@ class Socket:
             self.outlet.wish({"type": CLOSE, "code": code})
 
 
+class _MoveFrame(msgspec.Struct):
+    data: events.SpiritMove
+
+
+_move = msgspec.json.Decoder(_MoveFrame)
+
+
+def _end_ms(move: dict[str, Any]) -> int:
+    return int(move["t_ms"] + move["travel_ms"] + move["dwell_ms"])
+
+
 class Room:
     """One session in this process."""
 
@@ -85,7 +108,7 @@ class Room:
         self.sockets: dict[UUID, Socket] = {}
         self.live: list[Socket] = []
         self.expecting = False
-        self.moves: list[Notice] = []
+        self.moves: deque[Notice] = deque(maxlen=MOVES_KEPT)
         self._typing: dict[UUID, tuple[str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,11 +118,20 @@ class Room:
             self._timer.cancel()
 
     def remember(self, notice: Notice) -> None:
-        """Keep the running script's moves, for those who come in while the planchette moves."""
-        if notice.event == "spirit_thinking":
-            self.moves.clear()
-        elif notice.event == "spirit_move":
+        """Keep the latest moves, for those who come in while the planchette moves."""
+        if notice.event == "spirit_move":
             self.moves.append(notice)
+
+    def running_moves(self) -> list[Notice]:
+        """The moves, so far, of the script that is being played; none where the last one known is over."""
+        if not self.moves:
+            return []
+        told = [_move.decode(notice.text).data for notice in self.moves]
+        last, now = told[-1], datetime.now(UTC)
+        if last.starts_at + timedelta(milliseconds=_end_ms(last.moves[-1])) + SCRIPT_PAUSE < now:
+            self.moves.clear()
+            return []
+        return [notice for notice, data in zip(self.moves, told, strict=True) if data.turn_id == last.turn_id]
 
     # --- Typing -------------------------------------------------------------------------------------------------------
 

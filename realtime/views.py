@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from realtime.asyncapi import JSON, as_json, document
 
@@ -39,7 +41,7 @@ class Field(NamedTuple):
     kind: str
     links: tuple[str, ...]
     is_required: bool
-    words: str
+    words: SafeString
 
 
 class Event(NamedTuple):
@@ -47,7 +49,7 @@ class Event(NamedTuple):
 
     name: str
     anchor: str
-    summary: str
+    summary: SafeString
     shape: str
     fields: tuple[Field, ...]
     answers: tuple[str, ...]
@@ -59,7 +61,7 @@ class Group(NamedTuple):
 
     anchor: str
     title: str
-    about: str
+    about: SafeString
     events: tuple[Event, ...]
 
 
@@ -67,7 +69,7 @@ class Shape(NamedTuple):
     """A schema that events refer to."""
 
     name: str
-    about: str
+    about: SafeString
     fields: tuple[Field, ...]
 
 
@@ -85,20 +87,21 @@ def page(request: HttpRequest) -> HttpResponse:
 def contents() -> dict[str, Any]:
     """What the page shows; like the document it depends on nothing but the code."""
     found = document()
-    groups = tuple(Group(tag, title, about, tuple(_events(found, tag))) for tag, title, about in GROUPS)
+    groups = tuple(Group(tag, title, _marked(about), tuple(_events(found, tag))) for tag, title, about in GROUPS)
     shown = {event.shape for group in groups for event in group.events}
     shapes = tuple(
-        Shape(name, schema.get("description", ""), _fields(schema))
+        Shape(name, _marked(schema.get("description", "")), _fields(schema))
         for name, schema in found["components"]["schemas"].items()
         if name not in shown
     )
     return {
         "info": found["info"],
+        "about": _marked(found["info"]["description"]),
         "address": found["channels"]["session"]["address"],
         "groups": groups,
         "shapes": shapes,
         "errors": found["x-error-codes"],
-        "closes": found["x-close-codes"],
+        "closes": [{**row, "meaning": _marked(row["meaning"])} for row in found["x-close-codes"]],
     }
 
 
@@ -113,7 +116,7 @@ def _events(found: dict[str, Any], tag: str) -> Iterator[Event]:
         yield Event(
             name=message["name"],
             anchor=key,
-            summary=message["summary"],
+            summary=_marked(message["summary"]),
             shape=name,
             fields=_fields(schema),
             answers=tuple(one["$ref"].rpartition("/")[2] for one in reply.get("messages", ()))
@@ -176,7 +179,7 @@ def _links(schema: Any) -> Iterator[str]:
             yield from _links(value)
 
 
-def _words(schema: dict[str, Any]) -> str:
+def _words(schema: dict[str, Any]) -> SafeString:
     """Bounds and description, as sentences."""
     inner = [schema, *schema.get("anyOf", ())]
     items = schema.get("items")
@@ -184,7 +187,14 @@ def _words(schema: dict[str, Any]) -> str:
     if isinstance(items, dict):
         bounds += [f"each {words.format(items[key])}" for key, words in BOUNDS.items() if key in items]
     said = [f"{', '.join(bounds)}."] if bounds else []
-    return " ".join([*said, str(schema.get("description", ""))]).strip()
+    words = " ".join([*said, str(schema.get("description", ""))]).strip()
+    return _marked(words[:1].upper() + words[1:])
+
+
+def _marked(text: str) -> SafeString:
+    """What stands in backticks as code, all of it escaped."""
+    parts = enumerate(text.split("`"))
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if n % 2 else part,) for n, part in parts))
 
 
 def _plain(value: Any) -> str:

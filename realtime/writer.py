@@ -5,6 +5,7 @@ waiting moves to a lane of its own, so that nobody waits for a stranger's room.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -28,6 +29,8 @@ class Item(Protocol):
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
+Done = Callable[[R | SeanceError], None]
+Entry = tuple[T, Done[R]]
 
 
 class Batcher(Generic[T, R]):
@@ -40,22 +43,36 @@ class Batcher(Generic[T, R]):
         self, bridge: Bridge, work: Callable[..., Sequence[R | SeanceError]], *, name: str, largest: int = 500
     ) -> None:
         self._bridge, self._work, self._name, self._largest = bridge, work, name, largest
-        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._lanes: dict[UUID, list[tuple[T, asyncio.Future[R]]]] = {}
+        self._waiting: list[Entry[T, R]] = []
+        self._lanes: dict[UUID, list[Entry[T, R]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
+        self._size, self._seconds = metrics.BATCH_SIZE.labels(name), metrics.COMMIT_SECONDS.labels(name)
 
-    def submit(self, item: T) -> "asyncio.Future[R]":
-        """Queue one item; the future ends with its result, or with the `SeanceError` that refused it."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+    def put(self, item: T, done: Done[R]) -> None:
+        """Queue one item; `done` is called on the loop, right after the commit, with its result or its refusal."""
         lane = self._lanes.get(item.session_id)
         if lane is not None:
-            lane.append((item, future))
-            return future
-        self._waiting.append((item, future))
+            lane.append((item, done))
+            return
+        self._waiting.append((item, done))
         if not self._running:
             self._running = True
             self._spawn(self._run())
+
+    def submit(self, item: T) -> asyncio.Future[R]:
+        """Queue one item; the future ends with its result, or with the `SeanceError` that refused it."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+        def done(result: R | SeanceError) -> None:
+            if future.done():
+                return
+            if isinstance(result, SeanceError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self.put(item, done)
         return future
 
     async def drain(self) -> None:
@@ -72,7 +89,7 @@ class Batcher(Generic[T, R]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-                metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
+                self._size.observe(len(batch))
                 for entry in await self._commit(batch, wait=False):
                     self._to_lane(entry)
                 if self._lanes:  # what came meanwhile for the same sessions stays behind, whether or not the lock does
@@ -83,7 +100,7 @@ class Batcher(Generic[T, R]):
         finally:
             self._running = False
 
-    def _to_lane(self, entry: tuple[T, "asyncio.Future[R]"]) -> None:
+    def _to_lane(self, entry: Entry[T, R]) -> None:
         session_id = entry[0].session_id
         if session_id not in self._lanes:
             self._lanes[session_id] = []
@@ -97,11 +114,10 @@ class Batcher(Generic[T, R]):
             await self._commit(batch, wait=True)
         del self._lanes[session_id]
 
-    async def _commit(
-        self, batch: list[tuple[T, "asyncio.Future[R]"]], *, wait: bool
-    ) -> list[tuple[T, "asyncio.Future[R]"]]:
+    async def _commit(self, batch: list[Entry[T, R]], *, wait: bool) -> list[Entry[T, R]]:
         """One transaction; returns the entries whose session is locked by somebody else."""
         items = [item for item, _ in batch]
+        began = time.perf_counter()
         try:
             results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
         except SeanceError as refused:
@@ -111,15 +127,11 @@ class Batcher(Generic[T, R]):
                 return [busy for entry in batch for busy in await self._commit([entry], wait=wait)]
             log.exception("batch_failed", work=self._name)
             results = [SeanceError(Code.INTERNAL_ERROR)]
+        self._seconds.observe(time.perf_counter() - began)
         busy = []
         for entry, result in zip(batch, results, strict=True):
-            future = entry[1]
             if isinstance(result, Busy):
                 busy.append(entry)
-            elif future.done():
-                continue
-            elif isinstance(result, SeanceError):
-                future.set_exception(result)
             else:
-                future.set_result(result)  # type: ignore[arg-type]  # None is a result of some work
+                entry[1](result)  # type: ignore[arg-type]  # None is a result of some work
         return busy

@@ -10,12 +10,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import psycopg
 import redis
 
+ROOT = Path(__file__).resolve().parent.parent
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
+# Whatever touches the database, the channel layer or a server; the rest is the same everywhere.
+ON_SERVICES = [
+    f"tests/{name}"
+    for name in ("admin", "api", "commands", "harness", "permissions", "realtime", "services")
+    if (ROOT / "tests" / name).is_dir()
+]
 NO_TESTS = 5  # pytest's exit code for an empty selection
 
 
@@ -57,15 +65,28 @@ def main() -> int:
     if missing and os.environ.get("REQUIRE_SERVICES") == "1":
         print(f"REQUIRE_SERVICES=1, and nothing answers at {' and '.join(missing)}.", file=sys.stderr)
         return 1
-    arguments = sys.argv[1:]
-    codes = [run("embedded: SQLite, one process, in memory", {}, arguments)]
-    if missing:
-        print(f"\nNot run on PostgreSQL and Redis: nothing answers at {' and '.join(missing)}.")
-    else:
-        services = {"DATABASE_URL": DATABASE_URL, "REDIS_URL": REDIS_URL}
-        codes.append(run("services: PostgreSQL and Redis", services, arguments))
+    codes = []
+    for services in ({}, {"DATABASE_URL": DATABASE_URL, "REDIS_URL": REDIS_URL}):
+        on = "PostgreSQL and Redis" if services else "SQLite, one process, in memory"
+        if services and missing:
+            print(f"\nNot run on {on}: nothing answers at {' and '.join(missing)}.")
+            continue
+        for title, arguments in parts(sys.argv[1:], on_services=bool(services)):
+            codes.append(run(f"{title}{on}", services, arguments))
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     return failed[0] if failed else max(codes) if all(codes) else 0
+
+
+def parts(given: list[str], *, on_services: bool) -> list[tuple[str, list[str]]]:
+    """The rounds on one kind of services: what was asked for, or all, in several processes and then the faults alone.
+
+    Faults have pass lines in milliseconds: nothing runs beside them. What knows no database runs once.
+    """
+    if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
+        return [("", given)]
+    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/faults"]
+    together = ["-n", os.environ.get("TEST_PROCESSES", "4"), "--dist", "loadfile"]
+    return [("", [*chosen, *together, *given]), ("faults, ", ["tests/faults", *given])]
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ with one_line_refusal():
 # These need Django's settings.
 from channels.routing import URLRouter  # noqa: E402
 
-from realtime import process  # noqa: E402
+from realtime import process, sse  # noqa: E402
 from realtime.routing import websocket_urlpatterns  # noqa: E402
 from seance_project import drain  # noqa: E402
 from seance_project.http import Http  # noqa: E402
 from seance_project.static import StaticFiles  # noqa: E402
 
-http = Http()
+http = Http(sse.stream)
 sockets = URLRouter(websocket_urlpatterns)
 drain.on_drain(process.drain)
 
@@ -52,7 +52,7 @@ async def dispatch(scope: Any, receive: Any, send: Any) -> None:
     else:
         parts = await process.current()  # a server without a lifespan (daphne) starts here
         # A probe must be answered when every thread waits for a database that hangs.
-        is_probe = scope["path"].startswith("/health")
+        is_probe = scope["path"].startswith(("/health", "/metrics"))
         await http(scope, receive, send, parts.probe_bridge if is_probe else parts.http_bridge)
 
 

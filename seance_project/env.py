@@ -43,7 +43,9 @@ Hosts = tuple[
     Annotated[str, Meta(pattern=r"^(\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])$")], ...
 ]
 Origins = tuple[Annotated[str, Meta(pattern=r"^(\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$")], ...]
-Provider = Literal["oracle", "openai_compat", "scripted"]
+# Of one to nine digits, per second, minute, hour or day; more than one is separated by semicolons.
+RATES = r"^[a-z-]{1,40}=[1-9][0-9]{0,8}/(second|minute|hour|day)(;[1-9][0-9]{0,8}/(second|minute|hour|day)){0,4}$"
+Provider = Literal["oracle", "openai_compat"]
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +170,16 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     socket_frames_per_minute: Annotated[int, Meta(ge=1, le=100_000, description="Frames of a socket in a minute.")] = (
         120
     )
+    rate_limits: Annotated[
+        tuple[Annotated[str, Meta(pattern=RATES)], ...],
+        text(
+            "Other rates for limits of the table in docs/protocol.md.",
+            "a list such as logins=5/minute;50/hour,joins=100/minute",
+        ),
+    ] = ()
+    sockets_per_address: Annotated[
+        int, Meta(ge=1, le=100_000, description="Sockets that an address may hold open in one process.")
+    ] = 1000
     sockets_per_user: Annotated[int, Meta(ge=1, le=1000, description="Sockets that a user may hold open.")] = 5
     bad_frames_per_minute: Annotated[
         int, Meta(ge=1, le=10_000, description="Bad frames in a minute that close a socket.")
@@ -207,7 +219,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Provider, ...],
         text(
             "Who answers, in order; the oracle needs no network.",
-            "a list of oracle, openai_compat, scripted",
+            "a list of oracle and openai_compat",
             min_length=1,
         ),
     ] = ("oracle",)

@@ -7,6 +7,7 @@ connections, and what it answers is sent at once; only a streamed response hops 
 
 import io
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -14,14 +15,23 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import StreamingHttpResponse
 
+from realtime import traffic
 from realtime.bridge import Bridge
+from realtime.middleware import header
+from seance_project.middleware import request_id_of
+from sessions_app.api.envelope import JSON, encode, failure, failure_headers
+from sessions_app.api.stream import EventsResponse
+from sessions_app.errors import SeanceError, invalid
+from sessions_app.selectors.streams import Opening
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-_TOO_LARGE = b'{"success":false,"error":{"code":"VALIDATION_ERROR","message":"The body is too large.","details":{}}}'
+Stream = Callable[[Opening, Headers, Receive, Send], Awaitable[None]]
+
+_OF_THE_STREAM = {b"content-type", b"cache-control", b"x-accel-buffering"}
 
 
 class Gone(Exception):  # noqa: N818  nobody waits for the answer any more
@@ -29,23 +39,34 @@ class Gone(Exception):  # noqa: N818  nobody waits for the answer any more
 
 
 class Http:
-    """The ASGI application for HTTP."""
+    """The ASGI application for HTTP. `stream` goes on where a view has granted a stream of events."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._handler = get_wsgi_application()
+        self._stream = stream
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, bridge: Bridge) -> None:
         """Answer one request in a thread of `bridge`."""
+        began = time.perf_counter()
         try:
             body = await _body(receive)
         except Gone:
             return
         if body is None:
-            await _respond(send, 413, [(b"content-type", b"application/json")], _TOO_LARGE)
+            # Nothing behind this may hold more: the answer is that of any other invalid body.
+            refused = invalid(non_field_errors=f"A body has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+            traffic.count(scope["method"], scope["path"], refused.status, time.perf_counter() - began)
+            request_id = request_id_of(header(scope, b"x-request-id"))
+            plain = [(b"content-type", JSON.encode()), (b"x-request-id", request_id.encode())]
+            await _respond(send, refused.status, plain, encode(failure(refused)))
             return
         status, headers, answer = await bridge.call(self._answer, environ(scope, body))
+        traffic.count(scope["method"], scope["path"], status, time.perf_counter() - began)
         if isinstance(answer, bytes):
             await _respond(send, status, headers, answer)
+            return
+        if isinstance(answer, EventsResponse):
+            await self._follow(answer, headers, receive, send)
             return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         pieces = iter(answer)
@@ -56,6 +77,15 @@ class Http:
         finally:
             await bridge.call(_close, answer)
 
+    async def _follow(self, answer: EventsResponse, headers: Headers, receive: Receive, send: Send) -> None:
+        try:
+            await self._stream(answer.opening, headers, receive, send)
+        except SeanceError as refused:  # before anything was sent
+            plain = [(name, value) for name, value in headers if name not in _OF_THE_STREAM]
+            told = {"Content-Type": JSON, **failure_headers(refused)}
+            plain += [(name.lower().encode(), value.encode()) for name, value in told.items()]
+            await _respond(send, refused.status, plain, encode(failure(refused)))
+
     def _answer(self, request: dict[str, Any]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
         """The thread's side: the whole response, or its head and its pieces to come."""
         head: list[Any] = []
@@ -64,6 +94,9 @@ class Http:
             head[:] = [int(status[:3]), [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]]
 
         response = self._handler(request, start_response)
+        if isinstance(response, EventsResponse):
+            _close(response)  # the request is over as far as Django is concerned
+            return head[0], head[1], response
         if isinstance(response, StreamingHttpResponse):
             return head[0], head[1], response
         body = b"".join(response)

@@ -7,6 +7,7 @@ from pathlib import Path
 import dj_database_url
 
 from seance_project.env import BASE_DIR, Env, EnvError
+from sessions_app.limits import TABLE
 
 MIN_KEY_BYTES = 32
 POSTGRESQL_URL = "postgresql://user:password@host:5432/name"
@@ -40,6 +41,9 @@ def check(env: Env) -> None:
             raise EnvError("SPIRIT_ALLOW_NETWORK", "must be true while SPIRIT_PROVIDERS has openai_compat")
     if len(set(env.spirit_providers)) < len(env.spirit_providers):
         raise EnvError("SPIRIT_PROVIDERS", "must name each provider once")
+    for item in env.rate_limits:
+        if item.partition("=")[0] not in TABLE:
+            raise EnvError("RATE_LIMITS", f"must name limits of the table: {', '.join(TABLE)}")
     if env.is_production:
         _production(env)
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from realtime import exposition
 from realtime import views as events
 from sessions_app.api import docs, health, refusals
 
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("health", health.overall, "health"),
     *both("health/live", health.live, "health-live"),
     *both("health/ready", health.ready, "health-ready"),
+    *both("metrics", refusals.safe_only(exposition.metrics), "metrics"),
     path("", refusals.safe_only(RedirectView.as_view(url="/docs")), name="home"),
     *both("docs", docs.swagger, "docs"),
     *both("redoc", docs.redoc, "redoc"),

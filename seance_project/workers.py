@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import structlog
+from prometheus_client.multiprocess import mark_process_dead
 
 log = structlog.get_logger("seance.workers")
 
 WORKER_INDEX = "SEANCE_WORKER_INDEX"  # 0, 1, … in the environment of each worker; unset where there is only one process
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client, when it is imported
 QUICK_DEATH = 5.0  # seconds; a worker that fails within them would fail again, unlike one that somebody killed
 RESTART_PAUSE = 1.0
 
@@ -37,11 +41,15 @@ def follow_supervisor() -> None:
 
 
 class Supervisor:
-    """Starts `count` copies of a command. A worker that dies is replaced; one that gives up at once ends them all."""
+    """Starts `count` copies of a command. A worker that dies is replaced; one that gives up at once ends them all.
 
-    def __init__(self, command: Sequence[str], count: int) -> None:
+    What the workers count goes into files of `counts`, so that each of them can tell of all; it is emptied first.
+    """
+
+    def __init__(self, command: Sequence[str], count: int, counts: Path | None = None) -> None:
         self.command = list(command)
         self.count = count
+        self.counts = counts
         self.running: dict[int, subprocess.Popen[bytes]] = {}
         self.born: dict[int, float] = {}
         self.stopping = False
@@ -50,6 +58,9 @@ class Supervisor:
         """Until SIGTERM or SIGINT; 0 where every worker then ended well."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if self.counts is not None:
+            shutil.rmtree(self.counts, ignore_errors=True)
+            self.counts.mkdir(mode=0o700, parents=True)
         for index in range(self.count):
             self._start(index)
         while not self.stopping:
@@ -59,6 +70,8 @@ class Supervisor:
                     continue
                 lived = time.monotonic() - self.born[index]
                 log.error("worker_died", worker=index, exit_code=worker.returncode, lived_seconds=round(lived, 1))
+                if self.counts is not None:  # its gauges go, its counters stay
+                    mark_process_dead(worker.pid, str(self.counts))  # type: ignore[no-untyped-call]
                 if worker.returncode > 0 and lived < QUICK_DEATH:
                     self._end_all()
                     return worker.returncode
@@ -69,6 +82,8 @@ class Supervisor:
 
     def _start(self, index: int) -> None:
         environment = os.environ | {WORKER_INDEX: str(index)}
+        if self.counts is not None:
+            environment[METRICS_DIR] = str(self.counts)
         # The pipe carries nothing: it ends when the supervisor does, see follow_supervisor().
         self.running[index] = subprocess.Popen(self.command, env=environment, stdin=subprocess.PIPE)  # noqa: S603
         self.born[index] = time.monotonic()

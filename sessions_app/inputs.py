@@ -53,6 +53,29 @@ class PostMessage(Struct, frozen=True, kw_only=True):
     off_record: bool = False
 
 
+class Kick(Struct, frozen=True, kw_only=True):
+    """There is nothing more to say."""
+
+
+class Mute(Struct, frozen=True, kw_only=True):
+    """Whether a participant is muted from now on."""
+
+    muted: bool
+
+
+class SetRole(Struct, frozen=True, kw_only=True):
+    """A participant's new role; `host` hands the host's seat over."""
+
+    role: Literal["host", "participant", "observer"]
+
+
+class NewInvite(Struct, frozen=True, kw_only=True):
+    """A new invite: for how many people (no number: any), and for how many seconds."""
+
+    max_uses: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    expires_in: Annotated[int, Meta(ge=60, le=365 * 86400, description="Seconds.")] = 7 * 86400
+
+
 class NewGuest(Struct, frozen=True, kw_only=True):
     """A guest."""
 

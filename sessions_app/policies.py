@@ -3,6 +3,8 @@
 Each predicate raises the `SeanceError` that the caller shall see, or returns.
 """
 
+from uuid import UUID
+
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Participant, Role, Session, User
 
@@ -14,9 +16,9 @@ def require_user(user: User | None) -> User:
     return user
 
 
-def may_know(session: Session, user: User | None, *, takes_part: bool) -> None:
+def may_know(session: Session, user: User | None, *, takes_part: bool, is_invited: bool = False) -> None:
     """Whether the session exists as far as this caller may know; otherwise the answer is that of nothing."""
-    if session.access == Access.OPEN or (user is not None and (user.is_staff or session.host_id == user.id)):
+    if session.access == Access.OPEN or is_invited or is_over(session, user):
         return
     if session.access == Access.MEMBERS:
         if user is None:
@@ -28,10 +30,31 @@ def may_know(session: Session, user: User | None, *, takes_part: bool) -> None:
         raise SeanceError(Code.SESSION_NOT_FOUND)
 
 
+def is_over(session: Session, user: User | None) -> bool:
+    """Host and staff stand above what a session's access says."""
+    return user is not None and (user.is_staff or session.host_id == user.id)
+
+
 def may_manage(session: Session, user: User | None) -> None:
     """Host and staff change, end and moderate a session."""
+    if not is_over(session, require_user(user)):
+        raise SeanceError(Code.FORBIDDEN)
+
+
+def may_moderate(session: Session, user: User | None, whom: UUID) -> None:
+    """Host and staff, in a session that goes on, and nobody the host."""
+    may_manage(session, user)
+    if not session.is_active:
+        raise SeanceError(Code.SESSION_ENDED)
+    if whom == session.host_id:
+        raise SeanceError(Code.FORBIDDEN, "Nobody does that to the host, who can hand the seat over.")
+
+
+def may_ban(user: User | None, whom: User) -> None:
+    """Staff ban people, superusers ban staff, and nobody oneself."""
     known = require_user(user)
-    if session.host_id != known.id and not known.is_staff:
+    is_above = known.is_superuser or (known.is_staff and not whom.is_staff and not whom.is_superuser)
+    if not is_above or known.id == whom.id:
         raise SeanceError(Code.FORBIDDEN)
 
 

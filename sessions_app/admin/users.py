@@ -9,13 +9,10 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from sessions_app import events
 from sessions_app.admin.base import SeanceAdmin, actor, link, row_of
 from sessions_app.admin.forms import AccountForm, UserForm
-from sessions_app.models import Connection, RefreshToken, User
-from sessions_app.publish import Notice, publish
-
-BANNED, SIGNED_OUT = 4503, 4001
+from sessions_app.models import User
+from sessions_app.services.bans import ban, sign_out, unban
 
 if TYPE_CHECKING:
 
@@ -89,10 +86,14 @@ class UserAdmin(_UserAdmin):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save; whoever is banned by it loses the open sockets."""
+        """Save; a ban and its end are the service's."""
+        wanted, is_other = obj.is_active, change and "is_active" in form.changed_data
+        if is_other:
+            obj.is_active = not wanted
         super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data and not obj.is_active:
-            send_away(obj, BANNED)
+        if is_other:
+            (unban if wanted else ban)(actor=actor(request), user_id=obj.pk)
+            obj.is_active = wanted
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Set a password; whoever came in with the old one must come in again."""
@@ -105,7 +106,7 @@ class UserAdmin(_UserAdmin):
             response = super().user_change_password(request, id, form_url)
             user.refresh_from_db(fields=["password"])
             if request.method == "POST" and response.status_code == 302:
-                send_away(user, SIGNED_OUT)
+                sign_out(actor=actor(request), user=user)
         return response
 
     @admin.action(description="Ban selected people", permissions=["change"])
@@ -115,18 +116,7 @@ class UserAdmin(_UserAdmin):
         for row in queryset.filter(is_active=True).exclude(pk=actor(request).pk):
             if self.has_change_permission(request, row):
                 with transaction.atomic():
-                    User.objects.filter(pk=row.pk).update(is_active=False)
-                    row.is_active = False
-                    send_away(row, BANNED)
+                    ban(actor=actor(request), user_id=row.pk)
                     self.log_change(request, row, "Banned.")
                 done += 1
         self.message_user(request, f"{done} banned.")
-
-
-def send_away(user: User, close_code: int) -> None:
-    """End the refresh tokens of a user, and close the sockets: at once, or when their process next looks."""
-    RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=events.now())
-    sockets = Connection.objects.filter(participant__user=user)
-    sessions = set(sockets.values_list("participant__session_id", flat=True))
-    sockets.update(close_code=close_code)
-    publish([Notice(str(key), "", "", close=str(user.pk), close_code=close_code) for key in sessions])

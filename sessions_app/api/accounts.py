@@ -5,7 +5,7 @@ from msgspec import UNSET
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import events, policies
+from sessions_app import events, limits, policies
 from sessions_app.api.base import Door
 from sessions_app.api.envelope import answer
 from sessions_app.api.openapi import enveloped, operation
@@ -60,7 +60,12 @@ class Auth(Door):
     def token(self, request: Request) -> Response:
         """The same 401 for an unknown address and a wrong password."""
         values = read(Credentials, request.data)
-        return _signed_in(services.login(email=values.email, password=values.password))
+        # Of an address that has no account as well, so that being limited tells nothing.
+        account = values.email.strip().lower()
+        limits.hit("account-logins", account)
+        user = services.login(email=values.email, password=values.password)
+        limits.forget("account-logins", account)
+        return _signed_in(user)
 
     @operation("refreshToken", "auth", "Get the next tokens", answers={200: SIGNED_IN}, body=RefreshInput)
     def refresh(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from sessions_app.api import throttles
 from sessions_app.api.authentication import TokenAuthentication
 from sessions_app.api.envelope import JSON, EnvelopeRenderer, answer
 from sessions_app.api.openapi import DoorSchema
@@ -71,6 +72,10 @@ class Door(ViewSet):
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         self.perform_authentication(request)
         self.check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Count the request by what it asks for; raises `RATE_LIMITED`."""
+        throttles.check(request, type(self).__name__, self.action or "", self.actor)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """What can be done here; the same stands in `Allow`."""

@@ -44,6 +44,10 @@ SAMPLES: dict[Any, Any] = {
     shapes.SignedIn: shapes.SignedIn(_USER, TOKEN, REFRESH),
     shapes.VerificationSent: shapes.VerificationSent(),
     shapes.Revoked: shapes.Revoked(),
+    shapes.InviteCode: shapes.InviteCode(
+        REFRESH, f"https://seance.example/api/sessions/{SESSION}?invite={REFRESH}", 5, 0, NOW
+    ),
+    shapes.InviteEnd: shapes.InviteEnd(REFRESH, 2, NOW),
     shapes.SpiritCard: _CARD,
     Layout: _LAYOUT,
     shapes.Health: shapes.Health(
@@ -53,6 +57,9 @@ SAMPLES: dict[Any, Any] = {
     inputs.CreateSession: inputs.CreateSession(name="Friday night", max_users=6),
     inputs.UpdateSession: inputs.UpdateSession(name="Saturday night", spirit=inputs.SpiritInput(pace="brisk")),
     inputs.PostMessage: inputs.PostMessage(text="Is anyone there?", client_msg_id="c17"),
+    inputs.Mute: inputs.Mute(muted=True),
+    inputs.SetRole: inputs.SetRole(role="observer"),
+    inputs.NewInvite: inputs.NewInvite(max_uses=5, expires_in=86400),
     inputs.NewGuest: inputs.NewGuest(name="Ada"),
     inputs.Register: inputs.Register(email="ada@example.org", password="correct horse 7", name="Ada"),  # noqa: S106
     inputs.Credentials: inputs.Credentials(email="ada@example.org", password="correct horse 7"),  # noqa: S106

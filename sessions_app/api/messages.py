@@ -5,15 +5,14 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import events, policies
+from sessions_app import events
 from sessions_app.api.base import Door
 from sessions_app.api.envelope import answer
 from sessions_app.api.openapi import enveloped, identifier, operation, parameter
-from sessions_app.api.sessions import SESSION_ID, UNKNOWN, known
+from sessions_app.api.sessions import SESSION_ID, UNKNOWN, known, named
 from sessions_app.api.shapes import Message, PostedMeta
-from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.errors import Code, invalid
 from sessions_app.inputs import PostMessage, read
-from sessions_app.selectors.sessions import visible_session
 from sessions_app.services import messages as services
 from sessions_app.text import CLIENT_MSG_ID_MAX
 
@@ -38,16 +37,16 @@ class Messages(Door):
     )  # fmt: skip
     def create(self, request: Request, session_id: UUID | None) -> Response:
         """Whoever has a seat and a voice, and the host. 200 where this `client_msg_id` brought the same text before."""
-        session = visible_session(known(session_id), self.actor)
-        author = policies.require_user(self.actor)
+        room = known(session_id)
         values = read(PostMessage, request.data)
         key = _one_key(values.client_msg_id, request.META.get("HTTP_IDEMPOTENCY_KEY"))
-        draft = services.Draft(session.id, author.id, values.text, key, values.off_record)
+        author = self.actor.id if self.actor else None
+        draft = services.Draft(room, author, values.text, key, values.off_record)
         posted = services.post_message(draft)
         meta = PostedMeta(timestamp=events.now(), duplicate=posted.duplicate)
         if posted.duplicate:
             return answer(posted.message, meta=meta)
-        place = f"/api/sessions/{session.id}/messages/{posted.message.id}"
+        place = f"/api/sessions/{room}/messages/{posted.message.id}"
         return answer(posted.message, status=201, meta=meta, headers={"Location": place})
 
     @operation(
@@ -56,10 +55,8 @@ class Messages(Door):
     )  # fmt: skip
     def destroy(self, request: Request, session_id: UUID | None, message_id: UUID | None) -> Response:
         """Author, host and staff; everybody in the room gets `message_deleted`. Twice is the same as once."""
-        session = visible_session(known(session_id), self.actor)
-        if message_id is None:
-            raise SeanceError(Code.NOT_FOUND)
-        return answer(services.delete_message(actor=self.actor, session_id=session.id, message_id=message_id))
+        found = services.delete_message(actor=self.actor, session_id=known(session_id), message_id=named(message_id))
+        return answer(found)
 
 
 def _one_key(in_body: str | None, in_header: str | None) -> str | None:

@@ -58,7 +58,9 @@ class DoorSchema(AutoSchema):
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
 
-    def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> tuple[dict[str, Any], bool]:
+    def _get_request_for_media_type(self, serializer: Any, direction: Any = "request") -> tuple[Any, bool]:
+        if serializer is None:  # a POST that needs no body
+            return None, False
         component: Any = self.resolve_serializer(serializer, direction)  # and nothing is set on the class, as for PATCH
         return component.ref, bool(component.schema.get("required"))
 
@@ -182,6 +184,7 @@ DOCUMENT: dict[str, Any] = {
     "TAGS": [
         {"name": "sessions", "description": "Sessions, their people, and what was said in them."},
         {"name": "messages", "description": "The same acts as over the WebSocket."},
+        {"name": "moderation", "description": "What the host and staff do to people in a session; invites into it."},
         {"name": "spirits", "description": "Published personas, and the board."},
         {"name": "auth", "description": "Guests, accounts and their tokens."},
         {"name": "health", "description": "For probes; these answers have no envelope."},

@@ -20,7 +20,9 @@ from sessions_app.selectors.shapes import session_data
 from sessions_app.services import sessions as services
 from sessions_app.services.accounts import access_token
 
+NOTHING = UUID(int=0)
 ORDERINGS = ("-created_at", "created_at", "name", "-name")
+INVITE_MAX = 200
 HISTORY_DEFAULT, HISTORY_MAX = 50, 200
 
 ONE = enveloped("SessionAnswer", events.SessionData)
@@ -29,6 +31,8 @@ PAGE = enveloped("SessionPage", list[events.SessionData], PageMeta)
 HISTORY = enveloped("HistoryAnswer", Messages, HistoryMeta)
 PEOPLE = enveloped("ParticipantsAnswer", list[events.ParticipantData])
 SESSION_ID = identifier("session_id", "The session's id.")
+INVITE = parameter("invite", {"type": "string", "maxLength": INVITE_MAX}, "The code of an invite into this session.")
+READING = [SESSION_ID, INVITE]
 UNKNOWN = (Code.SESSION_NOT_FOUND, Code.FORBIDDEN)
 _SEQ = {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}
 PAGING = [
@@ -54,6 +58,17 @@ def known(session_id: UUID | None) -> UUID:
     if session_id is None:
         raise SeanceError(Code.SESSION_NOT_FOUND)
     return session_id
+
+
+def invite_of(request: Request) -> str | None:
+    """The code that the caller shows; what is too long for one is none."""
+    code: str = request.query_params.get("invite", "")
+    return code if 0 < len(code) <= INVITE_MAX else None
+
+
+def named(thing_id: UUID | None) -> UUID:
+    """The id of a thing in a session, from the path; what is none names nothing, which the service says in its turn."""
+    return thing_id or NOTHING
 
 
 class Sessions(Door):
@@ -90,10 +105,10 @@ class Sessions(Door):
         meta = HostMeta(timestamp=events.now(), host_token=access_token(host) if is_fresh else UNSET)
         return answer(session, status=201, meta=meta, headers={"Location": f"/api/sessions/{session.id}"})
 
-    @operation("getSession", "sessions", "Read a session", answers={200: ONE}, parameters=[SESSION_ID], errors=UNKNOWN)
+    @operation("getSession", "sessions", "Read a session", answers={200: ONE}, parameters=READING, errors=UNKNOWN)
     def retrieve(self, request: Request, session_id: UUID | None) -> Response:
         """A session, as it is now."""
-        return answer(services.get_session(known(session_id), self.actor))
+        return answer(services.get_session(known(session_id), self.actor, invite_of(request)))
 
     @operation(
         "updateSession", "sessions", "Change a session", answers={200: ONE}, parameters=[SESSION_ID],
@@ -114,7 +129,7 @@ class Sessions(Door):
 
     @operation(
         "getHistory", "sessions", "Read the messages of a session", answers={200: HISTORY},
-        parameters=[SESSION_ID, *CURSORS], errors=[*UNKNOWN, Code.VALIDATION_ERROR],
+        parameters=[*READING, *CURSORS], errors=[*UNKNOWN, Code.VALIDATION_ERROR],
     )  # fmt: skip
     def history(self, request: Request, session_id: UUID | None) -> Response:
         """In ascending `seq`; without a cursor the latest `limit`. Other events have a `seq` too: there may be gaps."""
@@ -123,16 +138,21 @@ class Sessions(Door):
         after_seq, before_seq = query.integer("after_seq"), query.integer("before_seq")
         query.check()
         found, has_more, row = services.get_session_history(
-            actor=self.actor, session_id=known(session_id), limit=limit, after_seq=after_seq, before_seq=before_seq
+            actor=self.actor,
+            session_id=known(session_id),
+            limit=limit,
+            after_seq=after_seq,
+            before_seq=before_seq,
+            invite=invite_of(request),
         )
         meta = HistoryMeta(timestamp=events.now(), has_more=has_more, last_seq=row.last_seq, epoch=row.epoch)
         return answer(found, meta=meta)
 
     @operation(
-        "listParticipants", "sessions", "Who is and was there", answers={200: PEOPLE}, parameters=[SESSION_ID],
+        "listParticipants", "sessions", "Who is and was there", answers={200: PEOPLE}, parameters=READING,
         errors=UNKNOWN,
     )  # fmt: skip
     def participants(self, request: Request, session_id: UUID | None) -> Response:
         """In the order of their first coming."""
-        row = visible_session(known(session_id), self.actor)
+        row = visible_session(known(session_id), self.actor, invite_of(request))
         return answer(participants(row.id))

@@ -96,6 +96,24 @@ class Revoked(Struct, frozen=True):
     revoked: Literal[True] = True
 
 
+class InviteCode(Struct, frozen=True):
+    """A new invite. The code is told this once; `uses` of `max_uses` people have come in with it (null: no limit)."""
+
+    code: str
+    url: str
+    max_uses: int | None
+    uses: int
+    expires_at: datetime
+
+
+class InviteEnd(Struct, frozen=True):
+    """An invite that is worth nothing any more."""
+
+    code: str
+    uses: int
+    revoked_at: datetime
+
+
 class SpiritCard(Struct, frozen=True):
     """A published persona. `statement` says what it is, so that nobody takes it for a person."""
 

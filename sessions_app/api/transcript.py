@@ -13,7 +13,7 @@ from sessions_app import events
 from sessions_app.api.base import Door
 from sessions_app.api.openapi import operation, parameter
 from sessions_app.api.query import Query
-from sessions_app.api.sessions import SESSION_ID, UNKNOWN, known
+from sessions_app.api.sessions import READING, UNKNOWN, invite_of, known
 from sessions_app.api.shapes import Transcript
 from sessions_app.api.transcripts import FORMS, Form, file_name
 from sessions_app.errors import Code
@@ -30,7 +30,7 @@ class Transcripts(Door):
     produces: ClassVar[tuple[str, ...]] = tuple(form.media_type for form in FORMS.values())
 
     @operation(
-        "getTranscript", "sessions", "Download the transcript", answers={}, parameters=[SESSION_ID, FORMAT],
+        "getTranscript", "sessions", "Download the transcript", answers={}, parameters=[*READING, FORMAT],
         errors=[*UNKNOWN, Code.VALIDATION_ERROR],
         others={
             (200, "application/json"): Transcript, (200, "text/plain"): str, (200, "text/markdown"): str,
@@ -42,7 +42,7 @@ class Transcripts(Door):
         query = Query(request.query_params)
         kind = query.choice("format", list(FORMS), "txt")
         query.check()
-        session = get_session(known(session_id), self.actor)
+        session = get_session(known(session_id), self.actor, invite_of(request))
         form = FORMS[kind]
         is_text = form.media_type.startswith("text/")
         headers = {

@@ -5,12 +5,15 @@ from django.urls import URLPattern, re_path
 from sessions_app.api.accounts import Auth, Me
 from sessions_app.api.converters import both
 from sessions_app.api.messages import Messages
+from sessions_app.api.moderation import Invites, Participants
 from sessions_app.api.refusals import not_found
 from sessions_app.api.sessions import Sessions
 from sessions_app.api.spirits import Layouts, Spirits
+from sessions_app.api.stream import Events
 from sessions_app.api.transcript import Transcripts
 
 ONE = "sessions/<id:session_id>"
+PERSON = f"{ONE}/participants/<id:participant_id>"
 SELF = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 
 urlpatterns: list[URLPattern] = [
@@ -20,6 +23,12 @@ urlpatterns: list[URLPattern] = [
     *both(f"{ONE}/messages", Messages, {"post": "create"}, "messages"),
     *both(f"{ONE}/messages/<id:message_id>", Messages, {"delete": "destroy"}, "message"),
     *both(f"{ONE}/participants", Sessions, {"get": "participants"}, "participants"),
+    *both(f"{ONE}/events", Events, {"get": "retrieve"}, "events"),
+    *both(f"{PERSON}/kick", Participants, {"post": "kick"}, "kick"),
+    *both(f"{PERSON}/mute", Participants, {"post": "mute"}, "mute"),
+    *both(f"{PERSON}/role", Participants, {"post": "role"}, "role"),
+    *both(f"{ONE}/invites", Invites, {"post": "create"}, "invites"),
+    *both(f"{ONE}/invites/<str:code>", Invites, {"delete": "destroy"}, "invite"),
     *both(f"{ONE}/transcript", Transcripts, {"get": "retrieve"}, "transcript"),
     *both("spirits", Spirits, {"get": "list"}, "spirits"),
     *both("spirits/<str:slug>", Spirits, {"get": "retrieve"}, "spirit"),

@@ -1,6 +1,8 @@
 """sessions_app, nouns: one file per aggregate."""
 
 from sessions_app.models.access import RefreshToken
+from sessions_app.models.audit import Act, AuditEntry
+from sessions_app.models.invite import Invite
 from sessions_app.models.message import Answer, Event, Message
 from sessions_app.models.participant import Connection, Participant, Role, ServerProcess
 from sessions_app.models.session import Access, Mode, Pace, Session
@@ -9,9 +11,12 @@ from sessions_app.models.user import User
 
 __all__ = [
     "Access",
+    "Act",
     "Answer",
+    "AuditEntry",
     "Connection",
     "Event",
+    "Invite",
     "Message",
     "Mode",
     "Pace",

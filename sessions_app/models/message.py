@@ -21,21 +21,34 @@ class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="messages", db_index=False)
     seq = models.BigIntegerField(editable=False)
+    # No index of its own: a person's messages are looked for in the sessions that the person was in.
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="messages",
+        db_index=False,
     )
     user_name = models.CharField(max_length=USER_NAME_MAX, null=True, blank=True)  # noqa: DJ001  null: the spirit
     text = models.CharField(max_length=TEXT_MAX)
     timestamp = models.DateTimeField(default=timezone.now, editable=False)
     is_spirit = models.BooleanField(default=False)
     client_msg_id = models.CharField(max_length=CLIENT_MSG_ID_MAX, null=True, blank=True)  # noqa: DJ001  unique if set
-    in_reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies")
+    in_reply_to = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replies", db_index=False
+    )
     off_record = models.BooleanField(default=False)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "messages"
-        indexes: ClassVar = [models.Index(fields=["session", "timestamp"], name="messages_session_timestamp")]
+        indexes: ClassVar = [
+            models.Index(fields=["session", "timestamp"], name="messages_session_timestamp"),
+            models.Index(
+                fields=["in_reply_to"], name="messages_in_reply_to", condition=models.Q(in_reply_to__isnull=False)
+            ),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["session", "seq"], name="messages_session_seq"),
             models.UniqueConstraint(

@@ -35,6 +35,9 @@ class Participant(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     away_since = models.DateTimeField(null=True, blank=True, editable=False)
     is_muted = models.BooleanField(default=False)
+    is_role_given = models.BooleanField(
+        default=False, db_default=False, help_text="Whether the host gave the role, so that a rejoin keeps it."
+    )
     kicked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

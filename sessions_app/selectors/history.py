@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from sessions_app import events
 from sessions_app.models import Event, Message, Session
@@ -35,6 +35,14 @@ def _visible(ids: Sequence[UUID]) -> QuerySet[Message, tuple[Any, ...]]:
 
 
 _latest = Prepared(lambda ids, _, limit: _visible(ids).order_by("-seq")[:limit])
+_newest = Prepared(  # of many sessions: what has one of the last `limit` numbers
+    lambda ids, _, limit: (
+        Message.objects.filter(session_id__in=ids, deleted_at__isnull=True)
+        .filter(seq__gt=F("session__last_seq") - limit)
+        .order_by("seq")
+        .values_list(*_MESSAGE, *(f"answer__{name}" for name in _ANSWER), "session__last_seq")
+    )
+)
 _before = Prepared(lambda ids, seqs, limit: _visible(ids).filter(seq__lt=seqs[0]).order_by("-seq")[:limit])
 _after = Prepared(lambda ids, seqs, limit: _visible(ids).filter(seq__gt=seqs[0]).order_by("seq")[:limit])
 _between = Prepared(
@@ -102,7 +110,20 @@ def _message_entry(row: tuple[Any, ...]) -> Entry:
 
 def recent(session_ids: Iterable[UUID], limit: int) -> dict[UUID, list[events.MessageData]]:
     """The latest `limit` messages of each session, oldest first."""
-    return {session_id: messages(session_id, limit=limit)[0] for session_id in session_ids}
+    wanted = list(dict.fromkeys(session_ids))
+    if len(wanted) < 2:
+        return {session_id: messages(session_id, limit=limit)[0] for session_id in wanted}
+    found: dict[UUID, list[events.MessageData]] = {session_id: [] for session_id in wanted}
+    last: dict[UUID, int] = {}
+    for *row, last_seq in _newest.rows_of(wanted, limit=limit):
+        message = _message(tuple(row))
+        found[message.session_id].append(message)
+        last[message.session_id] = last_seq
+    for session_id, rows in found.items():
+        # Among the last numbers were events or deleted messages: look further back.
+        if len(rows) < limit and last.get(session_id, limit + 1) > limit:
+            found[session_id] = messages(session_id, limit=limit)[0]
+    return found
 
 
 def last_seq(session_id: UUID) -> int:

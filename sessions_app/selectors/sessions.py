@@ -9,6 +9,7 @@ from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Connection, Participant, Role, Session, User
 from sessions_app.prepared import Prepared, columns, instance
+from sessions_app.selectors.invites import good_invite
 from sessions_app.selectors.shapes import participant_data, session_data
 
 
@@ -28,30 +29,42 @@ def taken_seats(session_id: UUID) -> int:
 _by_id = Prepared(lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*columns(Session), "taken"))
 
 
-def _find(session_id: UUID, user: User | None) -> tuple[Session, int]:
-    """The row and its taken seats, if this caller may know of it; raises what `policies.may_know` raises."""
+def check_knows(row: Session, user: User | None, invite: str | None = None) -> None:
+    """Whether this caller may know of a session, perhaps by an invite's code; raises what `policies.may_know` raises.
+
+    A query only where the session is not open, and the caller neither its host nor staff.
+    """
+    if row.access == Access.OPEN or policies.is_over(row, user):
+        return
+    places = Participant.objects.filter(session=row, user=user).values_list("kicked_at")
+    place = places.first() if user is not None else None
+    was_kicked = place is not None and place[0] is not None
+    policies.may_know(
+        row,
+        user,
+        takes_part=place is not None and not was_kicked,
+        is_invited=not was_kicked and good_invite(row.id, invite) is not None,
+    )
+
+
+def _find(session_id: UUID, user: User | None, invite: str | None) -> tuple[Session, int]:
+    """The row and its taken seats, if this caller may know of it."""
     found = _by_id.rows(session_id)
     if not found:
         raise SeanceError(Code.SESSION_NOT_FOUND)
     row = instance(Session, found[0][:-1])
-    takes_part = (
-        row.access != Access.OPEN
-        and user is not None
-        and not user.is_staff  # staff may know of everything, and an operator has no row to be looked up by
-        and Participant.objects.filter(session=row, user=user, kicked_at__isnull=True).exists()
-    )
-    policies.may_know(row, user, takes_part=takes_part)
+    check_knows(row, user, invite)
     return row, found[0][-1]
 
 
-def visible_session(session_id: UUID, user: User | None) -> Session:
+def visible_session(session_id: UUID, user: User | None, invite: str | None = None) -> Session:
     """The session's row, if this caller may know of it; raises what `policies.may_know` raises."""
-    return _find(session_id, user)[0]
+    return _find(session_id, user, invite)[0]
 
 
-def get_session(session_id: UUID, user: User | None) -> events.SessionData:
+def get_session(session_id: UUID, user: User | None, invite: str | None = None) -> events.SessionData:
     """A session as it is told."""
-    return session_data(*_find(session_id, user))
+    return session_data(*_find(session_id, user, invite))
 
 
 def listed_sessions(user: User | None) -> QuerySet[Session]:

@@ -13,11 +13,12 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError, invalid
-from sessions_app.models import Connection, Message, Participant, RefreshToken, User
+from sessions_app.models import Connection, Message, Participant, RefreshToken, Session, User
 from sessions_app.prepared import insert
 from sessions_app.publish import Notice, publish
 from sessions_app.security import create_access_token, digest, get_password_hash, new_refresh_token, verify_password
@@ -230,7 +231,9 @@ def erase(*, actor: User) -> User:
     actor.is_staff = actor.is_superuser = False
     actor.set_unusable_password()
     actor.save()
-    Message.objects.filter(user=actor).update(user=None, user_name=ERASED)
+    # Through the sessions, whose log has an index: nobody speaks where they neither sit nor are the host.
+    places = Session.objects.filter(Q(participants__user=actor) | Q(host=actor)).values("pk")
+    Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
     seats = Participant.objects.filter(user=actor)
     seats.update(name=ERASED)
     Connection.objects.filter(participant__user=actor).update(close_code=SIGNED_OUT)

@@ -13,9 +13,11 @@ from django.db import connection
 
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Event, Session
+from sessions_app.models import Event, Session, User
 from sessions_app.prepared import Prepared, columns, instance
 from sessions_app.publish import Notice
+from sessions_app.selectors.sessions import check_knows
+from sessions_app.selectors.shapes import session_data
 
 
 class Busy(SeanceError):
@@ -53,6 +55,13 @@ def lock_session(session_id: UUID) -> Session:
     return row
 
 
+def lock_known(session_id: UUID, actor: User | None) -> Session:
+    """One session's row, locked, if this actor may know of it: a stranger meets what there is of no session at all."""
+    row = lock_session(session_id)
+    check_knows(row, actor)
+    return row
+
+
 def append_event(session: Session, event: str, data: msgspec.Struct, at: datetime) -> Notice:
     """Write an event that is no message into the log of a locked session; returns what to publish.
 
@@ -64,3 +73,9 @@ def append_event(session: Session, event: str, data: msgspec.Struct, at: datetim
     )
     text = events.frame(event, data, at=at, seq=session.last_seq)
     return Notice(str(session.id), event, text, session.last_seq)
+
+
+def append_change(session: Session, event: str, taken: int, at: datetime) -> Notice:
+    """Write `session_updated` or `session_ended` into the log: the locked session as it is now, at its own `seq`."""
+    told = msgspec.structs.replace(session_data(session, taken), last_seq=session.last_seq + 1)
+    return append_event(session, event, events.SessionChanged(told), at)

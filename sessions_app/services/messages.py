@@ -5,32 +5,36 @@ sessions: every message in it is stored with its `seq`, or refused by itself, an
 order once it has committed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+import structlog
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Message, Participant, Session, User
+from sessions_app.models import Access, Act, Message, Participant, Session, User
 from sessions_app.publish import Notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
+from sessions_app.services.audit import record
 from sessions_app.services.fastpath import Placed, Plain
-from sessions_app.services.log import Busy, append_event, lock_session, lock_sessions
+from sessions_app.services.log import Busy, append_event, lock_known, lock_sessions
 from sessions_app.services.turns import Asked, ask, withdraw
 from sessions_app.text import clean_client_msg_id, clean_message, is_client_msg_id
+
+log = structlog.get_logger(__name__)
 
 
 class Draft(NamedTuple):
     """A message to be posted by `user_id`; the text as it was typed."""
 
     session_id: UUID
-    user_id: UUID
+    user_id: UUID | None  # None is nobody, who is told no more than anybody else
     text: str
     client_msg_id: str | None = None
     off_record: bool = False
@@ -58,43 +62,107 @@ def post_message(draft: Draft) -> Posted:
 def post_messages(drafts: Sequence[Draft], *, wait: bool = True) -> list[Posted | SeanceError]:
     """Store each of the messages or refuse it; the results are in the order of the drafts.
 
-    With wait=False a message to a session that somebody else has locked gets `Busy`.
+    With wait=False a message to a session that somebody else has locked gets `Busy`. What was committed is told to have
+    been, whatever befalls the rest: it gets `UNAVAILABLE`, or `INTERNAL_ERROR` where the fault is a message's own.
     """
-    results: list[Posted | SeanceError | None] = [None] * len(drafts)
-    if fastpath.is_available():
-        _post_plain(drafts, results)
-    left = [n for n, result in enumerate(results) if result is None]
-    if left:
-        with transaction.atomic():
-            careful = _Posting([drafts[n] for n in left], wait=wait).run()
-        for n, result in zip(left, careful, strict=True):
-            results[n] = result
-    return [result for result in results if result is not None]
-
-
-def _post_plain(drafts: Sequence[Draft], results: list[Posted | SeanceError | None]) -> None:
-    """Fill in the results of the drafts that `fastpath` takes: those that the spirit lets pass, then questions."""
-    now = events.now()
-    plain = _plain(drafts)
+    batch = _Batch(drafts, wait=wait)
     try:
-        placed = fastpath.post(plain, now, silent_only=True) if plain else []
-        _tell_plain(drafts, plain, placed, now, results)
-        plain = [item for item in plain if results[item.n] is None]
+        if fastpath.is_available():
+            batch.post_plain(silent_only=True)
+            batch.post_plain(silent_only=False)
+        batch.post_carefully()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
+        batch.refuse_rest(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
+    return [result for result in batch.results if result is not None]
+
+
+class _Batch:
+    """The drafts of one call and what became of them; each step takes those that have no result yet."""
+
+    def __init__(self, drafts: Sequence[Draft], *, wait: bool) -> None:
+        self.drafts, self.wait = drafts, wait
+        self.results: list[Posted | SeanceError | None] = [None] * len(drafts)
+
+    def _left(self) -> list[int]:
+        return [n for n, result in enumerate(self.results) if result is None]
+
+    def refuse_rest(self, refusal: SeanceError) -> None:
+        """Refuse what has no result."""
+        for n in self._left():
+            self.results[n] = refusal
+
+    def post_plain(self, *, silent_only: bool) -> None:
+        """What `fastpath` takes: without a transaction around it where no turn can follow, else with the turns."""
+        now = events.now()
+        plain = _plain((n, self.drafts[n]) for n in self._left())
         if not plain:
             return
+        try:
+            if silent_only:
+                placed = fastpath.post(plain, now, silent_only=True)
+                publish(self._take(plain, placed, now))
+                return
+            with transaction.atomic():
+                placed = fastpath.post(plain, now, silent_only=False)
+                turns = _ask_plain(plain, placed, now)
+        except IntegrityError:
+            return  # nothing of it was stored: the careful way finds out which had been stored by somebody else
+        publish([*self._take(plain, placed, now), *turns])
+
+    def _take(self, plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> list[Notice]:
+        by_n = {item.n: item for item in plain}
+        notices = []
+        for n, seq, name in sorted(placed, key=itemgetter(1)):
+            item = by_n[n]
+            fields = (
+                item.id, item.session_id, seq, item.user_id, name, item.text, at, False, item.client_msg_id, None,
+                item.off_record, None,
+            )  # fmt: skip
+            self.results[n] = Posted(events.MessageData(*fields), duplicate=False)
+            data = events.MessageReceived(*fields, item.text)
+            text = events.frame("message_received", data, at=at, seq=seq)
+            notices.append(Notice(str(item.session_id), "message_received", text, seq))
+        return notices
+
+    def post_carefully(self) -> None:
+        """The rest, rule by rule; where a message breaks the transaction in a way that no rule foresaw, one by one."""
+        left = self._left()
+        if not left:
+            return
+        try:
+            found = self._post(left)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            if len(left) > 1:
+                found = [self._post_alone(n) for n in left]
+            else:
+                log.exception("message_failed")
+                found = [SeanceError(Code.INTERNAL_ERROR)]
+        for n, result in zip(left, found, strict=True):
+            self.results[n] = result
+
+    def _post(self, left: Sequence[int]) -> list[Posted | SeanceError]:
         with transaction.atomic():
-            placed = fastpath.post(plain, now, silent_only=False)
-            _tell_plain(drafts, plain, placed, now, results)
-            publish(_ask_plain(plain, placed, now))
-    except IntegrityError:
-        for item in plain:  # rolled back: the careful way finds out which of them had been stored by somebody else
-            results[item.n] = None
+            return _Posting([self.drafts[n] for n in left], wait=self.wait).run()
+
+    def _post_alone(self, n: int) -> Posted | SeanceError:
+        try:
+            return self._post([n])[0]
+        except (OperationalError, InterfaceError):
+            return SeanceError(Code.UNAVAILABLE, retry_after_ms=1000)
+        except Exception:
+            log.exception("message_failed")
+            return SeanceError(Code.INTERNAL_ERROR)
 
 
-def _plain(drafts: Sequence[Draft]) -> list[Plain]:
+def _plain(drafts: Iterable[tuple[int, Draft]]) -> list[Plain]:
     """The drafts that are well formed, each `client_msg_id` of an author once."""
     found, seen = [], set()
-    for n, draft in enumerate(drafts):
+    for n, draft in drafts:
+        if draft.user_id is None:
+            continue
         try:
             text, client_msg_id = clean_message(draft.text), clean_client_msg_id(draft.client_msg_id)
         except SeanceError:
@@ -105,27 +173,6 @@ def _plain(drafts: Sequence[Draft]) -> list[Plain]:
         seen.add(key)
         found.append(Plain(n, uuid7(), draft.session_id, draft.user_id, text, client_msg_id, draft.off_record))
     return found
-
-
-def _tell_plain(
-    drafts: Sequence[Draft],
-    plain: Sequence[Plain],
-    placed: Sequence[Placed],
-    at: datetime,
-    results: list[Posted | SeanceError | None],
-) -> None:
-    by_n = {item.n: item for item in plain}
-    notices = []
-    for n, seq, name in sorted(placed, key=itemgetter(1)):
-        item = by_n[n]
-        fields = (
-            item.id, item.session_id, seq, item.user_id, name, item.text, at, False, item.client_msg_id, None,
-            item.off_record, None,
-        )  # fmt: skip
-        results[n] = Posted(events.MessageData(*fields), duplicate=False)
-        text = events.frame("message_received", events.MessageReceived(*fields, item.text), at=at, seq=seq)
-        notices.append(Notice(str(item.session_id), "message_received", text, seq))
-    publish(notices)
 
 
 def _ask_plain(plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> list[Notice]:
@@ -157,7 +204,7 @@ class _Posting:
         self.drafts, self.wait = drafts, wait
         self.now = events.now()
         self.sessions = lock_sessions((draft.session_id for draft in drafts), wait=wait)
-        authors = {draft.user_id for draft in drafts}
+        authors = {draft.user_id for draft in drafts if draft.user_id}
         seats = Participant.objects.filter(session__in=self.sessions, user__in=authors)
         self.seats = {(row.session_id, row.user_id): row for row in seats}
         ids = {draft.client_msg_id for draft in drafts if draft.client_msg_id and is_client_msg_id(draft.client_msg_id)}
@@ -185,19 +232,21 @@ class _Posting:
         return results
 
     def _post(self, draft: Draft) -> Posted:
-        client_msg_id = clean_client_msg_id(draft.client_msg_id)
-        text = clean_message(draft.text)
         session = self.sessions.get(draft.session_id)
         if session is None:
             raise SeanceError(Code.SESSION_NOT_FOUND) if self.wait else Busy()
+        seat = self.seats.get((session.id, draft.user_id)) if draft.user_id else None
+        if draft.user_id is None or seat is None or seat.kicked_at is not None:
+            self._check_stranger(session, draft.user_id)
+        assert draft.user_id is not None  # noqa: S101  nobody is always refused above
+        client_msg_id, text = clean_client_msg_id(draft.client_msg_id), clean_message(draft.text)
         before = self.known.get((session.id, draft.user_id, client_msg_id)) if client_msg_id else None
         if before is not None:
-            if before.text != text or before.off_record != draft.off_record:
+            if before.text != text:
                 raise SeanceError(Code.IDEMPOTENCY_CONFLICT)
             return Posted(shapes.message_data(before), duplicate=True)
         if not session.is_active:
             raise SeanceError(Code.SESSION_ENDED)
-        seat = self.seats.get((session.id, draft.user_id))
         name = self._speaker(session, seat, draft.user_id)
 
         session.last_seq += 1
@@ -217,6 +266,14 @@ class _Posting:
             self.known[session.id, draft.user_id, client_msg_id] = row
         self.asked.append(Asked(session, row))
         return Posted(shapes.message_data(row), duplicate=False)
+
+    def _check_stranger(self, session: Session, user_id: UUID | None) -> None:
+        """Whoever has no place learns of the session what anybody may; nobody never speaks."""
+        user = User.objects.filter(pk=user_id).first() if user_id and session.access != Access.OPEN else None
+        if session.access != Access.OPEN:
+            policies.may_know(session, user, takes_part=False)
+        if user_id is None:
+            raise SeanceError(Code.UNAUTHORIZED)
 
     def _speaker(self, session: Session, seat: Participant | None, user_id: UUID) -> str:
         """The name of whoever speaks; a host may speak over REST without ever having sat down."""
@@ -239,7 +296,7 @@ def delete_message(*, actor: User | None, session_id: UUID, message_id: UUID) ->
 
     Raises `NOT_FOUND` for a message that is not in the session, `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`.
     """
-    session = lock_session(session_id)
+    session = lock_known(session_id, actor)
     row = Message.objects.select_related("answer").filter(session=session, pk=message_id).first()
     if row is None:
         raise SeanceError(Code.NOT_FOUND)
@@ -252,4 +309,6 @@ def delete_message(*, actor: User | None, session_id: UUID, message_id: UUID) ->
         notices += withdraw(session, row.turns.all(), row.deleted_at, by)
         session.save(update_fields=["last_seq"])
         publish(notices)
+        if by is None or by != row.user_id:
+            record(Act.DELETE_MESSAGE, actor=actor, session=session, target=row.id)
     return shapes.message_data(row)

@@ -17,6 +17,7 @@ from sessions_app import events
 from sessions_app.errors import SeanceError
 from sessions_app.models import Connection, Participant, ServerProcess, Session
 from sessions_app.publish import publish
+from sessions_app.services.hosts import inherit
 from sessions_app.services.log import Busy, lock_sessions
 from sessions_app.services.seats import leave
 
@@ -62,7 +63,9 @@ def release_connections(releases: Sequence[Release], *, wait: bool = True) -> li
     rows.delete()
     owners = set(owner.values())
     leaving = {owner[item.connection_id] for item in now if item.for_good and item.connection_id in owner}
-    publish(leave(_attach(_sitting(pk__in=leaving), sessions), "left", events.now()))
+    gone, at = _attach(_sitting(pk__in=leaving), sessions), events.now()
+    publish(leave(gone, "left", at))
+    publish(inherit(gone, at))
     _sitting(pk__in=owners - leaving, away_since__isnull=True).update(away_since=Now())
     return [None if item.session_id in sessions or wait else Busy() for item in releases]
 

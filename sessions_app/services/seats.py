@@ -21,10 +21,12 @@ from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Connection, Participant, Role, Session, User
+from sessions_app.models import Connection, Invite, Participant, Role, Session, User
 from sessions_app.prepared import Prepared, columns, insert, instance, pipelined, update
 from sessions_app.publish import Notice, notice, publish
+from sessions_app.security import digest
 from sessions_app.selectors import history, shapes
+from sessions_app.selectors.invites import by_digest, is_good
 from sessions_app.selectors.turns import active_turns
 from sessions_app.services.accounts import ANONYMOUS
 from sessions_app.services.log import Busy, lock_sessions
@@ -117,6 +119,8 @@ class _Joining:
             if row.left_at is None:
                 self.seated[row.session_id][row.user_id] = row
         self.sockets = _sockets_of(self.user_ids)
+        self.invites = by_digest(request.invite for request in requests if request.invite)
+        self.used: dict[UUID, Invite] = {}
         self.new_users: list[User] = []
         self.new: list[Participant] = []
         self.changed: dict[UUID, Participant] = {}
@@ -136,16 +140,17 @@ class _Joining:
         return self._welcomes(places)
 
     def _seat(self, request: JoinRequest, user_id: UUID) -> tuple[Participant, list[Participant], int]:
-        session = self.sessions.get(request.session_id)
-        if session is None:
-            raise SeanceError(Code.SESSION_NOT_FOUND) if self.wait else Busy()
+        # First who it is, whatever the session: a refusal of the person says nothing about what there is.
         user = self.users.get(user_id)
         if not user.is_active if user is not None else request.user_id is not None:  # banned, or a token of nobody
             raise SeanceError(Code.UNAUTHORIZED)
         if user is None and not settings.SEANCE.allow_anonymous:
             raise SeanceError(Code.UNAUTHORIZED)
+        session = self.sessions.get(request.session_id)
+        if session is None:
+            raise SeanceError(Code.SESSION_NOT_FOUND) if self.wait else Busy()
         row = self.known.get((session.id, user_id))
-        policies.may_know(session, user, takes_part=row is not None)
+        invite = self._let_in(session, user, row, request.invite)
         if not session.is_active:
             raise SeanceError(Code.SESSION_ENDED)
         if row is not None and row.kicked_at is not None:
@@ -158,6 +163,9 @@ class _Joining:
             if taken >= session.max_users:
                 raise SeanceError(Code.SESSION_FULL)
 
+        if invite is not None:
+            invite.uses += 1
+            self.used[invite.id] = invite
         if user is None:
             user = User(id=user_id, name=name or ANONYMOUS, is_guest=True)
             self.users[user_id] = user
@@ -183,6 +191,17 @@ class _Joining:
         self.sockets[user_id] += 1
         return row, list(seated.values()), session.presence_version
 
+    def _let_in(self, session: Session, user: User | None, row: Participant | None, code: str | None) -> Invite | None:
+        """None for who may come in anyway, or else the invite that lets a new person in; raises what refuses both."""
+        try:
+            policies.may_know(session, user, takes_part=row is not None)
+        except SeanceError:
+            invite = self.invites.get(digest(code)) if code else None
+            if not is_good(invite, session.id, self.now):
+                raise
+            return invite
+        return None
+
     def _write(self) -> None:
         new = {row.id for row in self.new}
         with pipelined():
@@ -191,6 +210,7 @@ class _Joining:
             old = [row for row in self.changed.values() if row.id not in new]
             update(old, "name", "role", "joined_at", "left_at", "away_since")
             insert(self.connections)
+            update(list(self.used.values()), "uses")
             save_presence([self.sessions[UUID(told.session)] for told in self.notices])
         if settings.SEANCE.rate_limits_enabled:
             self._close_surplus()
@@ -250,6 +270,8 @@ def _role(session: Session, user_id: UUID, row: Participant | None, wanted: str 
         return Role.HOST
     if wanted == Role.HOST:
         raise SeanceError(Code.FORBIDDEN, "Only the host is the host.")
+    if row is not None and row.is_role_given and row.role == Role.OBSERVER:
+        return Role.OBSERVER  # made one by the host
     return wanted or (row.role if row is not None and row.role != Role.HOST else Role.PARTICIPANT)
 
 

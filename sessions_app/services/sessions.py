@@ -3,7 +3,6 @@
 from functools import cache
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.db import transaction
 from msgspec import UNSET
@@ -11,14 +10,15 @@ from msgspec import UNSET
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import CreateSession, UpdateSession
-from sessions_app.models import Connection, Participant, Session, User
+from sessions_app.models import Act, Connection, Participant, Session, User
 from sessions_app.prepared import insert, pipelined
 from sessions_app.publish import publish
 from sessions_app.selectors import history
 from sessions_app.selectors.sessions import get_session, taken_seats, visible_session
 from sessions_app.selectors.shapes import session_data
 from sessions_app.services.accounts import create_guest
-from sessions_app.services.log import append_event, lock_session
+from sessions_app.services.audit import record
+from sessions_app.services.log import append_change, lock_known
 from sessions_app.services.turns import withdraw
 from sessions_app.spirits.personas import bundled
 from sessions_app.text import SESSION_NAME_MAX, clean_name
@@ -51,8 +51,7 @@ def update_session(*, actor: User | None, session_id: UUID, values: UpdateSessio
 
     Raises `VALIDATION_ERROR`, `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`, `SESSION_ENDED`.
     """
-    visible_session(session_id, actor)
-    row = lock_session(session_id)
+    row = lock_known(session_id, actor)
     policies.may_manage(row, actor)
     if not row.is_active:
         raise SeanceError(Code.SESSION_ENDED)
@@ -61,10 +60,9 @@ def update_session(*, actor: User | None, session_id: UUID, values: UpdateSessio
     if "max_users" in changed and row.max_users < taken:
         raise invalid(max_users=f"{taken} seats are taken.")
     if changed:
-        told = session_data(row, taken)
-        told = msgspec.structs.replace(told, last_seq=row.last_seq + 1)
-        publish([append_event(row, "session_updated", events.SessionChanged(told), events.now())])
+        publish([append_change(row, "session_updated", taken, events.now())])
         row.save(update_fields=[*changed, "last_seq"])
+        record(Act.UPDATE_SESSION, actor=actor, session=row, fields=changed)
     return session_data(row, taken)
 
 
@@ -74,19 +72,18 @@ def end_session(*, actor: User | None, session_id: UUID) -> events.SessionData:
 
     Everybody in it gets `session_ended` and is sent away. Raises `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`.
     """
-    visible_session(session_id, actor)
-    row = lock_session(session_id)
+    row = lock_known(session_id, actor)
     policies.may_manage(row, actor)
     if row.is_active:
         at = events.now()
         row.is_active, row.ended_at = False, at
         notices = withdraw(row, row.turns.all(), at, actor.id if actor else None)
-        told = msgspec.structs.replace(session_data(row, 0), last_seq=row.last_seq + 1)
-        notices.append(append_event(row, "session_ended", events.SessionChanged(told), at))
+        notices.append(append_change(row, "session_ended", 0, at))
         row.presence_version += 1
         row.save(update_fields=["is_active", "ended_at", "last_seq", "presence_version"])
         Participant.objects.filter(session=row, left_at__isnull=True).update(left_at=at, away_since=None)
         Connection.objects.filter(participant__session=row).update(close_code=4505)
+        record(Act.END_SESSION, actor=actor, session=row)
         publish(notices)
     return session_data(row, 0)
 
@@ -98,9 +95,10 @@ def get_session_history(
     limit: int,
     after_seq: int | None = None,
     before_seq: int | None = None,
+    invite: str | None = None,
 ) -> tuple[list[events.MessageData], bool, Session]:
     """A page of the log: messages, whether there are more, and the session's row with its `last_seq` and `epoch`."""
-    row = visible_session(session_id, actor)
+    row = visible_session(session_id, actor, invite)
     found, has_more = history.messages(row.id, limit=limit, after_seq=after_seq, before_seq=before_seq)
     return found, has_more, row
 

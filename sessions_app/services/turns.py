@@ -18,11 +18,12 @@ from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Answer, Message, Mode, Participant, Session, SpiritTurn, TurnState, User
+from sessions_app.models import Act, Answer, Message, Mode, Participant, Session, SpiritTurn, TurnState, User
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.selectors.turns import asker, turn_data
-from sessions_app.services.log import append_event, lock_session
+from sessions_app.services.audit import record
+from sessions_app.services.log import append_event, lock_known, lock_session
 from sessions_app.spirits.base import Finish, Line
 from sessions_app.spirits.personas import load_persona
 from sessions_app.spirits.speech import FormattedResponse
@@ -151,7 +152,9 @@ def claim(session_id: UUID) -> Claim | None:
 
 def _claim(session: Session, turn: SpiritTurn) -> Claim:
     heard = Message.objects.filter(session=session, deleted_at__isnull=True, off_record=False)
-    rows = list(heard.exclude(pk=turn.message_id).order_by("-seq")[:CONTEXT_MESSAGES])
+    gone = Participant.objects.filter(session=session, kicked_at__isnull=False)  # the spirit hears them no more
+    heard = heard.exclude(pk=turn.message_id).exclude(user__in=gone.values("user"))
+    rows = list(heard.order_by("-seq")[:CONTEXT_MESSAGES])
     people = Participant.objects.filter(session=session, left_at__isnull=True).order_by("joined_at")
     return Claim(
         turn_id=turn.id,
@@ -234,7 +237,7 @@ def cancel_question(*, actor: User | None, session_id: UUID, turn_id: UUID) -> N
 
     Raises `NOT_FOUND`, `UNAUTHORIZED`, `FORBIDDEN`, `SESSION_NOT_FOUND`.
     """
-    session = lock_session(session_id)
+    session = lock_known(session_id, actor)
     turn = SpiritTurn.objects.filter(pk=turn_id, session=session).first()
     if turn is None:
         raise SeanceError(Code.NOT_FOUND)
@@ -243,6 +246,8 @@ def cancel_question(*, actor: User | None, session_id: UUID, turn_id: UUID) -> N
         told = _end(session, turn, TurnState.CANCELLED, events.now(), by=actor.id if actor else None)
         session.save(update_fields=["last_seq"])
         publish([told, Notice(str(session_id), WAKE, "")])
+        if actor is None or actor.id != turn.asker_id:
+            record(Act.CANCEL_QUESTION, actor=actor, session=session, target=turn.id)
 
 
 @transaction.atomic
@@ -252,7 +257,7 @@ def ask_again(*, actor: User | None, session_id: UUID, turn_id: UUID) -> None:
     Raises `NOT_FOUND` (no such turn, or its message is gone), `QUEUE_FULL`, `SESSION_ENDED`,
     and what `cancel_question` raises.
     """
-    session = lock_session(session_id)
+    session = lock_known(session_id, actor)
     turn = SpiritTurn.objects.filter(pk=turn_id, session=session, message__deleted_at__isnull=True).first()
     if turn is None:
         raise SeanceError(Code.NOT_FOUND)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from sessions_app.models import Message, Participant, Session, User
 from sessions_app.services.accounts import access_token
@@ -86,6 +88,12 @@ def _encoded(options: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _database(db: None) -> None:
     """Every test here may use the database."""
+
+
+@pytest.fixture(autouse=True)
+def _uncounted(settings: Settings) -> None:
+    """A test is no flood; those of the limits count again."""
+    settings.SEANCE = msgspec.structs.replace(settings.SEANCE, rate_limits_enabled=False)
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def same(one: Any, other: Any) -> bool:
         ("GET", "", None), ("PATCH", "", {"name": "x"}), ("PATCH", "", {"name": 1}), ("DELETE", "", None),
         ("GET", "/history", None), ("GET", "/participants", None), ("GET", "/transcript", None),
         ("POST", "/messages", {"text": "x"}), ("POST", "/messages", {"text": ""}), ("POST", "/messages", {}),
-        ("DELETE", f"/messages/{uuid4()}", None), ("DELETE", "/messages/x", None),
+        ("DELETE", "/messages/6f1c2a34-0000-4000-8000-000000000001", None), ("DELETE", "/messages/x", None),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ended", [False, True])

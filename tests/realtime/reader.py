@@ -50,7 +50,8 @@ class Reader:
 
     async def next(self, *, timeout: float = 10) -> Sent | None:
         """The next event; None at the end of the stream."""
-        name, data = "", []
+        name = ""
+        data: list[str] = []
         async with asyncio.timeout(timeout):
             async for line in self._lines:
                 field, _, value = line.partition(":")

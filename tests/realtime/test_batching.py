@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
 
 from realtime.batching import MOST_BYTES, MOST_EVENTS, Batches
 from realtime.outlet import framed, unframed
@@ -155,11 +157,12 @@ async def test_the_last_events_are_sent_before_the_close(quick: Place) -> None:
     session = quick.server.create_session()
     client, _ = await joined(quick, session.id, token=session.host_token)
     await client.send("send_message", text="the last word", client_msg_id="last")
+    found, _ = await heard(client, until="the last word")
     await client.send("end_session")
 
-    found = []
-    async for text in client.socket:
-        found += events_in(text)
+    with suppress(ConnectionClosed):
+        async for text in client.socket:
+            found += events_in(text)
 
     assert [one["event"] for one in found if one["event"] != "ack"] == ["message_received", "session_ended"]
     assert client.socket.close_code == 4505

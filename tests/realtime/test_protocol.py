@@ -185,7 +185,7 @@ def test_depth_is_counted_outside_of_strings_only(text: str) -> None:
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_event_of_the_contract_is_known(event: str) -> None:
     identity = str(uuid7())
-    data = {"message_id": identity, "turn_id": identity, "token": "t", "text": "x"}
+    data = {"message_id": identity, "turn_id": identity, "user_id": identity, "token": "t", "text": "x"}
 
     found = command(event, **data)
 

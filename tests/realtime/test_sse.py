@@ -10,6 +10,7 @@ import uuid
 import httpx
 import pytest
 
+from tests.harness.client import RawClient
 from tests.harness.plugin import MakeStack
 from tests.harness.server import Opened, Server
 from tests.realtime.client import Place, Sitter, expiring, not_there
@@ -90,6 +91,27 @@ async def test_too_much_to_send_again_is_a_resync(quick: Place) -> None:
         (only,) = await reader.rest()
 
     assert (only.name, only.id) == ("resync_required", f"{epoch}:101")
+
+
+async def test_whoever_missed_more_than_a_reader_may_lag_gets_it_all(make_stack: MakeStack) -> None:
+    server = await asyncio.to_thread(make_stack(OUTBOUND_MAX_BYTES="65536").server)
+    session = await asyncio.to_thread(server.create_session)
+    place = Place(server)
+    sitter = await place.sit(session.id, name="Ada")
+    for n in range(100):  # 4 KiB each
+        await sitter.send("send_message", text=f"{n} " + "\N{CRYSTAL BALL}" * 490, client_msg_id=f"{n}")
+        await sitter.expect("ack")
+    epoch = await asyncio.to_thread(epoch_of, server, session)
+
+    async with Reader(server, session.id, last_id=f"{epoch}:0") as reader:
+        found = await reader.take(100)
+    again = RawClient((await place.connect(session.id)).socket)
+    await again.send("join_session", name="Ada", resume={"epoch": epoch, "after_seq": 0})
+    resumed = await again.expect("resumed")
+    await place.leave()
+
+    assert [one.seq for one in found] == list(range(1, 101))
+    assert resumed["data"]["count"] == 100
 
 
 async def test_the_end_of_a_session_is_the_last_event_and_later_there_is_nothing(quick: Place) -> None:
@@ -245,8 +267,8 @@ async def _talk(sitter: Sitter, count: int) -> None:
 
 
 async def test_a_reader_that_stops_is_cut_off_and_slows_nobody(make_stack: MakeStack) -> None:
-    limits = {"OUTBOUND_MAX_BYTES": "65536", "OUTBOUND_MAX_SECONDS": "1"}
-    server = await asyncio.to_thread(make_stack().server, **limits)
+    stack = make_stack(OUTBOUND_MAX_BYTES="65536", OUTBOUND_MAX_SECONDS="1")
+    server = await asyncio.to_thread(stack.server)
     session = await asyncio.to_thread(server.create_session)
     stuck, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     writer.transport.pause_reading()  # type: ignore[attr-defined]

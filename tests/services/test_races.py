@@ -16,8 +16,10 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from sessions_app.errors import SeanceError
-from sessions_app.models import Message, Participant, Session, SpiritTurn
+from sessions_app.inputs import NewInvite
+from sessions_app.models import Invite, Message, Participant, Session, SpiritTurn
 from sessions_app.services import accounts
+from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.seats import guest_id, join, join_sessions
@@ -148,3 +150,16 @@ def test_who_does_not_want_to_wait_for_a_locked_session_is_told_busy() -> None:
     assert [code(result) for result in posted] == ["UNAVAILABLE", ""]
     assert [code(result) for result in joined] == ["UNAVAILABLE", ""]
     assert [code(result) for result in post_messages([Draft(uuid7(), ada.id, "x")])] == ["SESSION_NOT_FOUND"]
+
+
+def test_an_invite_of_five_lets_five_of_twenty_in() -> None:
+    host, process_id = make_account(), make_process()
+    room = make_session(host, access="invite", max_users=12)
+    shown = create_invite(actor=host, session_id=room.id, values=NewInvite(max_uses=5)).code
+    wishes = [request(room, process_id, secret=str(number), invite=shown) for number in range(20)]
+
+    results = at_once([lambda wish=wish: join(wish) for wish in wishes])  # type: ignore[misc]
+
+    assert Counter(code(result) for result in results) == {"": 5, "SESSION_NOT_FOUND": 15}
+    assert Invite.objects.get().uses == 5
+    assert Participant.objects.count() == 5

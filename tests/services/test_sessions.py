@@ -289,6 +289,23 @@ def test_recent_is_by_session(ada: User) -> None:
     }
 
 
+def test_recent_looks_past_what_is_no_message_any_more(ada: User) -> None:
+    silent, long, short = make_session(ada), make_session(ada), make_session(ada)
+    kept = [say(long, ada, f"word {number}").message.seq for number in range(3)]
+    for room in (long, silent):
+        for gone in [say(room, ada, "gone") for _ in range(3)]:
+            delete_message(actor=ada, session_id=room.id, message_id=gone.message.id)
+    said = say(short, ada, "only this").message.seq
+
+    found = history.recent([silent.id, long.id, short.id], 3)
+
+    assert {key: [message.seq for message in value] for key, value in found.items()} == {
+        silent.id: [],
+        long.id: kept,
+        short.id: [said],
+    }
+
+
 def test_participants_are_who_is_and_was_there(process_id: UUID) -> None:
     room, gone = make_session(), make_account("Gone")
     sit(room, process_id, gone)

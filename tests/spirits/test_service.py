@@ -152,7 +152,7 @@ def test_no_provider_at_all_is_unavailable() -> None:
 def test_a_provider_that_breaks_its_contract_is_unavailable() -> None:
     class Broken(ScriptedProvider):
         async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
-            if request:
+            if request.question:
                 raise ZeroDivisionError
             yield BoardLine("NEVER")
 

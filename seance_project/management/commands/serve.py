@@ -58,7 +58,7 @@ class Command(BaseCommand):
         server.listen_on(host, port, env=env).close()  # without sharing: taken by anybody is taken
         with server.listen_on(host, port, env=env, share=True) as reserved:
             bound: int = reserved.getsockname()[1]
-            return Supervisor(command_for(host, bound), count).run()
+            return Supervisor(command_for(host, bound), count, env.var / f"metrics-{bound}").run()
 
     def _announce(self, env: Env, host: str, port: int) -> None:
         base = base_url(host, port)

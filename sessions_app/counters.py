@@ -1,0 +1,82 @@
+"""sessions_app, the kitchen: the engine that counts what is limited: in Redis for all processes, or in this process.
+
+A Redis that is away is said once, and counted here meanwhile: nothing is let through uncounted, and nobody is locked
+out. It is asked again a few seconds later, so that a request pays for its absence only now and then.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+import structlog
+from limits import RateLimitItem, parse_many
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+log = structlog.get_logger(__name__)
+
+R = TypeVar("R")
+RETRY_SECONDS = 5.0
+TIMEOUT_SECONDS = 0.5
+parse = cache(parse_many)
+
+
+class Engine:
+    """Counts; atomic, from any thread. `is_shared` says that counting is a round trip."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.is_shared = bool(redis_url)
+        self._url = redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix:") else redis_url
+        self._near = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._far: SlidingWindowCounterRateLimiter | None = None
+        self._is_away, self._ask_at = False, 0.0
+
+    def hit(self, rates: str, key: tuple[str, ...]) -> float:
+        """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room."""
+        return self._ask(lambda limiter: _hit(limiter, parse(rates), key))
+
+    def forget(self, rates: str, key: tuple[str, ...]) -> None:
+        """Begin anew."""
+
+        def clear(limiter: SlidingWindowCounterRateLimiter) -> None:
+            for item in parse(rates):
+                limiter.clear(item, *key)
+
+        self._ask(clear)
+
+    def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R]) -> R:
+        if self.is_shared and time.monotonic() >= self._ask_at:
+            try:
+                answer = work(self._connected())
+            except StorageError as error:
+                self._ask_at = time.monotonic() + RETRY_SECONDS
+                if not self._is_away:
+                    self._is_away = True
+                    log.warning("limits_without_redis", error=type(error.storage_error).__name__)
+            else:
+                if self._is_away:
+                    self._is_away = False
+                    log.info("limits_with_redis")
+                return answer
+        return work(self._near)
+
+    def _connected(self) -> SlidingWindowCounterRateLimiter:
+        if self._far is None:
+            storage = storage_from_string(
+                self._url,
+                wrap_exceptions=True,
+                key_prefix="seance-limits",
+                socket_timeout=TIMEOUT_SECONDS,
+                socket_connect_timeout=TIMEOUT_SECONDS,
+            )
+            self._far = SlidingWindowCounterRateLimiter(storage)
+        return self._far
+
+
+def _hit(limiter: SlidingWindowCounterRateLimiter, items: list[RateLimitItem], key: tuple[str, ...]) -> float:
+    for item in items:
+        if not limiter.hit(item, *key):
+            return max(0.05, limiter.get_window_stats(item, *key).reset_time - time.time())
+    return 0.0

@@ -1,0 +1,272 @@
+// Written by `npm run generate` from the OpenAPI and AsyncAPI documents. Do not edit.
+
+import type {
+  CreateSession,
+  Credentials,
+  HistoryAnswer,
+  InviteAnswer,
+  InviteEndAnswer,
+  LayoutAnswer,
+  MessageAnswer,
+  Mute,
+  NewGuest,
+  NewInvite,
+  OpenedSessionAnswer,
+  ParticipantAnswer,
+  ParticipantsAnswer,
+  PostMessage,
+  PostedAnswer,
+  RefreshInput,
+  Register,
+  RevokedAnswer,
+  SessionAnswer,
+  SessionPage,
+  SetRole,
+  SignedInAnswer,
+  SpiritAnswer,
+  SpiritsAnswer,
+  Transcript,
+  UpdateMe,
+  UpdateSession,
+  UserAnswer,
+  VerificationSentAnswer,
+  VerifyInput,
+} from './schemas.js';
+
+/** Where each operation is. */
+export const OPERATIONS = {
+  listSessions: { method: 'GET', path: '/api/sessions', query: ['is_active', 'ordering', 'page', 'per_page', 'search'] },
+  createSession: { method: 'POST', path: '/api/sessions', query: [] },
+  getSession: { method: 'GET', path: '/api/sessions/{session_id}', query: ['invite'] },
+  updateSession: { method: 'PATCH', path: '/api/sessions/{session_id}', query: [] },
+  endSession: { method: 'DELETE', path: '/api/sessions/{session_id}', query: [] },
+  getHistory: { method: 'GET', path: '/api/sessions/{session_id}/history', query: ['after_seq', 'before_seq', 'invite', 'limit'] },
+  postMessage: { method: 'POST', path: '/api/sessions/{session_id}/messages', query: [] },
+  deleteMessage: { method: 'DELETE', path: '/api/sessions/{session_id}/messages/{message_id}', query: [] },
+  listParticipants: { method: 'GET', path: '/api/sessions/{session_id}/participants', query: ['invite'] },
+  streamEvents: { method: 'GET', path: '/api/sessions/{session_id}/events', query: ['invite'] },
+  kickParticipant: { method: 'POST', path: '/api/sessions/{session_id}/participants/{participant_id}/kick', query: [] },
+  muteParticipant: { method: 'POST', path: '/api/sessions/{session_id}/participants/{participant_id}/mute', query: [] },
+  setParticipantRole: { method: 'POST', path: '/api/sessions/{session_id}/participants/{participant_id}/role', query: [] },
+  createInvite: { method: 'POST', path: '/api/sessions/{session_id}/invites', query: [] },
+  revokeInvite: { method: 'DELETE', path: '/api/sessions/{session_id}/invites/{code}', query: [] },
+  getTranscript: { method: 'GET', path: '/api/sessions/{session_id}/transcript', query: ['format', 'invite'] },
+  listSpirits: { method: 'GET', path: '/api/spirits', query: [] },
+  getSpirit: { method: 'GET', path: '/api/spirits/{slug}', query: [] },
+  getLayout: { method: 'GET', path: '/api/board/layouts/{layout_id}', query: [] },
+  createGuest: { method: 'POST', path: '/api/auth/guest', query: [] },
+  register: { method: 'POST', path: '/api/auth/register', query: [] },
+  verifyAddress: { method: 'POST', path: '/api/auth/verify', query: [] },
+  logIn: { method: 'POST', path: '/api/auth/token', query: [] },
+  refreshToken: { method: 'POST', path: '/api/auth/token/refresh', query: [] },
+  revokeToken: { method: 'POST', path: '/api/auth/token/revoke', query: [] },
+  getMe: { method: 'GET', path: '/api/auth/me', query: [] },
+  updateMe: { method: 'PATCH', path: '/api/auth/me', query: [] },
+  eraseMe: { method: 'DELETE', path: '/api/auth/me', query: [] },
+} as const;
+
+/** What each operation takes and answers with. */
+export interface Operations {
+  /** List sessions */
+  listSessions: {
+    query: {
+      /** Only those that go on, or only those that ended. */
+      is_active?: boolean;
+      /** The order. */
+      ordering?: "-created_at" | "created_at" | "name" | "-name";
+      /** From 1; a page past the end is a 404. */
+      page?: number;
+      /** Rows of a page. 1–100. */
+      per_page?: number;
+      /** Part of a name, in any case. */
+      search?: string;
+    };
+    body: undefined;
+    answer: SessionPage;
+  };
+  /** Open a session */
+  createSession: {
+    query: Record<string, never>;
+    body: CreateSession;
+    answer: OpenedSessionAnswer;
+  };
+  /** Read a session */
+  getSession: {
+    query: {
+      /** The code of an invite into this session. At most 200 characters. */
+      invite?: string;
+    };
+    body: undefined;
+    answer: SessionAnswer;
+  };
+  /** Change a session */
+  updateSession: {
+    query: Record<string, never>;
+    body: UpdateSession;
+    answer: SessionAnswer;
+  };
+  /** End a session */
+  endSession: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: SessionAnswer;
+  };
+  /** Read the messages of a session */
+  getHistory: {
+    query: {
+      /** Only messages after this position: the first `limit` of them. */
+      after_seq?: number;
+      /** Only messages before this position. */
+      before_seq?: number;
+      /** The code of an invite into this session. At most 200 characters. */
+      invite?: string;
+      /** How many. 1–200. */
+      limit?: number;
+    };
+    body: undefined;
+    answer: HistoryAnswer;
+  };
+  /** Post a message */
+  postMessage: {
+    query: Record<string, never>;
+    body: PostMessage;
+    answer: PostedAnswer;
+  };
+  /** Take a message away */
+  deleteMessage: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: MessageAnswer;
+  };
+  /** Who is and was there */
+  listParticipants: {
+    query: {
+      /** The code of an invite into this session. At most 200 characters. */
+      invite?: string;
+    };
+    body: undefined;
+    answer: ParticipantsAnswer;
+  };
+  /** Follow the events of a session */
+  streamEvents: {
+    query: {
+      /** The code of an invite into this session. At most 200 characters. */
+      invite?: string;
+    };
+    body: undefined;
+    answer: unknown;
+  };
+  /** Send somebody away */
+  kickParticipant: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: ParticipantAnswer;
+  };
+  /** Mute somebody, or no more */
+  muteParticipant: {
+    query: Record<string, never>;
+    body: Mute;
+    answer: ParticipantAnswer;
+  };
+  /** Give somebody another role */
+  setParticipantRole: {
+    query: Record<string, never>;
+    body: SetRole;
+    answer: ParticipantAnswer;
+  };
+  /** Make an invite */
+  createInvite: {
+    query: Record<string, never>;
+    body: NewInvite;
+    answer: InviteAnswer;
+  };
+  /** Revoke an invite */
+  revokeInvite: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: InviteEndAnswer;
+  };
+  /** Download the transcript */
+  getTranscript: {
+    query: {
+      /** The kind of file. */
+      format?: "txt" | "md" | "json" | "html";
+      /** The code of an invite into this session. At most 200 characters. */
+      invite?: string;
+    };
+    body: undefined;
+    answer: Transcript;
+  };
+  /** List the personas */
+  listSpirits: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: SpiritsAnswer;
+  };
+  /** Read a persona */
+  getSpirit: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: SpiritAnswer;
+  };
+  /** Read a board's coordinates */
+  getLayout: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: LayoutAnswer;
+  };
+  /** Come in as a guest */
+  createGuest: {
+    query: Record<string, never>;
+    body: NewGuest;
+    answer: SignedInAnswer;
+  };
+  /** Make an account */
+  register: {
+    query: Record<string, never>;
+    body: Register;
+    answer: SignedInAnswer | VerificationSentAnswer;
+  };
+  /** Finish making an account */
+  verifyAddress: {
+    query: Record<string, never>;
+    body: VerifyInput;
+    answer: SignedInAnswer;
+  };
+  /** Come in with an account */
+  logIn: {
+    query: Record<string, never>;
+    body: Credentials;
+    answer: SignedInAnswer;
+  };
+  /** Get the next tokens */
+  refreshToken: {
+    query: Record<string, never>;
+    body: RefreshInput;
+    answer: SignedInAnswer;
+  };
+  /** Log out */
+  revokeToken: {
+    query: Record<string, never>;
+    body: RefreshInput;
+    answer: RevokedAnswer;
+  };
+  /** Read oneself */
+  getMe: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: UserAnswer;
+  };
+  /** Change oneself */
+  updateMe: {
+    query: Record<string, never>;
+    body: UpdateMe;
+    answer: UserAnswer;
+  };
+  /** Erase oneself */
+  eraseMe: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: UserAnswer;
+  };
+}

@@ -1,0 +1,795 @@
+// Written by `npm run generate` from the OpenAPI and AsyncAPI documents. Do not edit.
+
+/** `ack`: a message is stored. It is sent only after COMMIT. */
+export interface Ack {
+  id: string;
+  seq: number;
+  client_msg_id: string | null;
+  /** True where the message had been stored before. */
+  duplicate: boolean;
+}
+
+/** The process answers. */
+export interface Alive {
+  status: "healthy";
+  /** RFC 3339, UTC. */
+  timestamp: string;
+}
+
+/** A message of the spirit. `letter_timings`: one integer of 50–500 ms for each character of `text`. */
+export interface AnswerData {
+  id: string;
+  session_id: string;
+  /** The place in the log. */
+  seq: number;
+  /** Null for the spirit, and for an author who was erased. */
+  user_id: string | null;
+  /** The name at that moment; null for the spirit. */
+  user_name: string | null;
+  text: string;
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  is_spirit: boolean;
+  client_msg_id: string | null;
+  /** The question that an answer answers. */
+  in_reply_to: string | null;
+  /** Seen by people only. */
+  off_record: boolean;
+  deleted_at: string | null;
+  board_script: BoardScript;
+  /** 50–500 ms for each character of `text`. */
+  letter_timings: number[];
+  /** At most 30. */
+  word_count: number;
+  /** Always null. */
+  audio_url: string | null;
+  source: "oracle" | "llm" | "cache";
+  /** Null, or why this is not what the first provider would have said: provider_down, timeout, budget, filtered. */
+  degraded: string | null;
+}
+
+/** What stands beside `data`, and beside an error. */
+export interface AnswerMeta {
+  /** RFC 3339, UTC. */
+  timestamp: string;
+}
+
+/** `seance.board-script/1`. `text` is what the glyphs spell; `dropped` is what could not be or was cut. */
+export interface BoardScript {
+  layout: string;
+  text: string;
+  source_text: string;
+  lossy: boolean;
+  dropped: string[];
+  pace: "brisk" | "instant" | "ritual";
+  seed: number;
+  duration_ms: number;
+  moves: Move[];
+  schema?: string;
+}
+
+/** A whole word on the board. `rule` says when it is a shortcut: `opening` only as the first word of a sentence, `closing` anywhere, and it ends the script. */
+export interface BoardWord {
+  x: number;
+  y: number;
+  rule: "closing" | "opening";
+}
+
+/** `heartbeat`: how far this client has come. */
+export interface ClientHeartbeat {
+  /** The highest `seq` that this client has. */
+  last_seq?: number;
+}
+
+/** A new session. */
+export interface CreateSession {
+  /** At most 400 characters. */
+  name: string;
+  /** Seats; the upper bound is the setting MAX_USERS_LIMIT. 2–1000. */
+  max_users?: number;
+  access?: "invite" | "members" | "open";
+  is_listed?: boolean;
+  spirit?: SpiritInput;
+}
+
+/** What an account logs in with. */
+export interface Credentials {
+  /** At most 254 characters. */
+  email: string;
+  /** At most 1000 characters. */
+  password: string;
+}
+
+/** `delete_message`: author and host. */
+export interface DeleteMessage {
+  message_id: string;
+}
+
+/** `end_session`: host. */
+export type EndSession = Record<string, never>;
+
+/** What went wrong. Of a `VALIDATION_ERROR`, `details` maps each wrong field to its list of messages. */
+export interface ErrorBody {
+  code: string;
+  message: string;
+  details: Record<string, unknown>;
+}
+
+/** `error`: something was refused; the socket stays open unless a close follows. */
+export interface ErrorData {
+  code: "VALIDATION_ERROR" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "SESSION_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NOT_ACCEPTABLE" | "UNSUPPORTED_MEDIA_TYPE" | "SESSION_ENDED" | "SESSION_FULL" | "IDEMPOTENCY_CONFLICT" | "RATE_LIMITED" | "INTERNAL_ERROR" | "UNAVAILABLE" | "INVALID_FORMAT" | "UNKNOWN_EVENT" | "NOT_JOINED" | "EMPTY_MESSAGE" | "MESSAGE_TOO_LONG" | "SPIRIT_ERROR" | "QUEUE_FULL" | "NOT_YOUR_TURN";
+  message: string;
+  retryable: boolean;
+  /** Of `VALIDATION_ERROR`: field → list of messages. */
+  details?: Record<string, unknown>;
+  retry_after_ms?: number | null;
+}
+
+/** Every error. */
+export interface Failure {
+  success?: false;
+  error: ErrorBody;
+  meta: AnswerMeta;
+}
+
+/** `goodbye`: the server goes away; come back after `reconnect_after_ms`. */
+export interface Goodbye {
+  reason: string;
+  reconnect_after_ms: number;
+  /** The last `seq` that this socket was given. */
+  last_seq: number;
+}
+
+/** What the server can reach. `memory`: it is kept in this process, there is nothing to reach. */
+export interface Health {
+  status: "healthy" | "unhealthy";
+  database: "connected" | "disconnected";
+  cache: "connected" | "disconnected" | "memory";
+  channel_layer: "connected" | "disconnected" | "memory";
+  /** RFC 3339, UTC. */
+  timestamp: string;
+}
+
+/** `heartbeat`: the position of the log and the server's clock. */
+export interface Heartbeat {
+  seq: number;
+  /** RFC 3339, UTC. */
+  server_time: string;
+}
+
+export interface HistoryAnswer {
+  success: true;
+  data: Array<AnswerData | MessageData>;
+  meta: HistoryMeta;
+}
+
+/** Where a piece of the log stands: more is left on the side that was cut; the log ends at `last_seq` of `epoch`. */
+export interface HistoryMeta {
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  has_more: boolean;
+  last_seq: number;
+  epoch: string;
+}
+
+/** `host_token` is there where a guest was made to host the session: the access token of that guest. */
+export interface HostMeta {
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  host_token?: string;
+}
+
+export interface InviteAnswer {
+  success: true;
+  data: InviteCode;
+  meta: AnswerMeta;
+}
+
+/** A new invite. The code is told this once; `uses` of `max_uses` people have come in with it (null: no limit). */
+export interface InviteCode {
+  code: string;
+  url: string;
+  max_uses: number | null;
+  uses: number;
+  /** RFC 3339, UTC. */
+  expires_at: string;
+}
+
+/** An invite that is worth nothing any more. */
+export interface InviteEnd {
+  code: string;
+  uses: number;
+  /** RFC 3339, UTC. */
+  revoked_at: string;
+}
+
+export interface InviteEndAnswer {
+  success: true;
+  data: InviteEnd;
+  meta: AnswerMeta;
+}
+
+/** `join_session`, and the bare first form `{"user_id", "name"}`. */
+export interface Join {
+  /** How the others see you: 1–50 characters; `Anonymous` if missing. */
+  name?: string | null;
+  /** A guest's own secret; the id that others see is derived from it. Ignored beside a token. */
+  user_id?: string | null;
+  /** An access token, where none came with the handshake. */
+  token?: string | null;
+  /** The code of an invite, for a session that one may not know of otherwise. */
+  invite?: string | null;
+  /** `observer` reads and takes no seat; only the host may be `host`. */
+  role?: "host" | "observer" | "participant" | null;
+  /** Send again what came after this position. */
+  resume?: Resume | null;
+  /** Events that are written together come in one frame, a JSON array of at most 50; one event alone stays an object. */
+  batch?: boolean;
+}
+
+/** `kick_user`: host. */
+export interface KickUser {
+  user_id: string;
+}
+
+/** A board: `glyphs` maps one character to its place, `words` maps a printed word. */
+export interface Layout {
+  id: string;
+  locale: string;
+  width: number;
+  height: number;
+  glyphs: Record<string, Point>;
+  words: Record<string, BoardWord>;
+  rest: Point;
+}
+
+export interface LayoutAnswer {
+  success: true;
+  data: Layout;
+  meta: AnswerMeta;
+}
+
+/** `leave_session`: give the seat back. */
+export type Leave = Record<string, never>;
+
+/** What a client should know before it is refused: characters, bytes, per minute. */
+export interface Limits {
+  text_max: number;
+  frame_max_bytes: number;
+  messages_burst: number;
+  messages_per_minute: number;
+  frames_per_minute: number;
+}
+
+export interface MessageAnswer {
+  success: true;
+  data: AnswerData | MessageData;
+  meta: AnswerMeta;
+}
+
+/** A message of a person; `timestamp` is when it was stored. */
+export interface MessageData {
+  id: string;
+  session_id: string;
+  /** The place in the log. */
+  seq: number;
+  /** Null for the spirit, and for an author who was erased. */
+  user_id: string | null;
+  /** The name at that moment; null for the spirit. */
+  user_name: string | null;
+  text: string;
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  is_spirit: boolean;
+  client_msg_id: string | null;
+  /** The question that an answer answers. */
+  in_reply_to: string | null;
+  /** Seen by people only. */
+  off_record: boolean;
+  deleted_at: string | null;
+}
+
+/** `message_deleted`: a message is gone; `by` is the user who took it away. */
+export interface MessageDeleted {
+  message_id: string;
+  by: string | null;
+}
+
+/** `message_received`: a message, its text also as `message`. */
+export interface MessageReceived {
+  id: string;
+  session_id: string;
+  /** The place in the log. */
+  seq: number;
+  /** Null for the spirit, and for an author who was erased. */
+  user_id: string | null;
+  /** The name at that moment; null for the spirit. */
+  user_name: string | null;
+  text: string;
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  is_spirit: boolean;
+  client_msg_id: string | null;
+  /** The question that an answer answers. */
+  in_reply_to: string | null;
+  /** Seen by people only. */
+  off_record: boolean;
+  deleted_at: string | null;
+  /** The same as `text`. */
+  message: string;
+}
+
+/** One act of the planchette: it travels to (x, y), then dwells. `t_ms` is when the travel begins; the next move begins at t_ms + travel_ms + dwell_ms. `glyph` is null for pauses and for the way back to rest; `src` is the half-open slice of `source_text`. */
+export interface Move {
+  i: number;
+  kind: "glyph" | "nudge" | "pause" | "rest" | "word";
+  glyph: string | null;
+  x: number;
+  y: number;
+  t_ms: number;
+  travel_ms: number;
+  dwell_ms: number;
+  src: [number, number];
+}
+
+/** Whether a participant is muted from now on. */
+export interface Mute {
+  muted: boolean;
+}
+
+/** A guest. */
+export interface NewGuest {
+  /** At most 400 characters. */
+  name: string;
+}
+
+/** A new invite: for how many people (no number: any), and for how many seconds. */
+export interface NewInvite {
+  max_uses?: number | null;
+  /** Seconds. 60–31536000. */
+  expires_in?: number;
+}
+
+export interface OpenedSessionAnswer {
+  success: true;
+  data: SessionData;
+  meta: HostMeta;
+}
+
+/** Where a page stands in its list. */
+export interface PageMeta {
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  page: number;
+  per_page: number;
+  total: number;
+}
+
+export interface ParticipantAnswer {
+  success: true;
+  data: ParticipantData;
+  meta: AnswerMeta;
+}
+
+/** A person in a session. */
+export interface ParticipantData {
+  id: string;
+  user_id: string;
+  name: string;
+  role: "host" | "observer" | "participant";
+  /** RFC 3339, UTC. */
+  joined_at: string;
+  left_at: string | null;
+  /** False while a seat is kept for somebody whose socket dropped. */
+  is_present: boolean;
+  is_muted: boolean;
+}
+
+export interface ParticipantsAnswer {
+  success: true;
+  data: ParticipantData[];
+  meta: AnswerMeta;
+}
+
+/** Who: the id that others see, and the name. */
+export interface PersonRef {
+  /** The user's id; null for a person who was erased. */
+  id: string | null;
+  name: string;
+}
+
+/** Centre of the lens, in layout units from the top left. */
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** A message. */
+export interface PostMessage {
+  text: string;
+  client_msg_id?: string | null;
+  off_record?: boolean;
+}
+
+export interface PostedAnswer {
+  success: true;
+  data: MessageData;
+  meta: PostedMeta;
+}
+
+/** `duplicate`: the message had been stored before, and this is it. */
+export interface PostedMeta {
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  duplicate: boolean;
+}
+
+/** `question_queued`: a question has to wait; `position` 1 is next. */
+export interface QuestionQueued {
+  turn_id: string;
+  message_id: string;
+  asker: PersonRef;
+  /** 1 is next. */
+  position: number;
+}
+
+/** A refresh token. */
+export interface RefreshInput {
+  /** At most 1000 characters. */
+  refresh: string;
+}
+
+/** `refresh_token`: a new access token of the same user, on the open socket. */
+export interface RefreshToken {
+  /** An access token of the same user. At most 4096 characters. */
+  token: string;
+}
+
+/** A new account. */
+export interface Register {
+  /** At most 254 characters. */
+  email: string;
+  /** At most 1000 characters. */
+  password: string;
+  /** At most 400 characters. */
+  name: string;
+}
+
+/** Where a client's copy of the log ends. */
+export interface Resume {
+  /** `epoch` of the last `welcome`. At most 64 characters. */
+  epoch: string;
+  /** The highest `seq` that this client has. */
+  after_seq: number;
+}
+
+/** `resumed`: the events after `from` up to `to` were sent again, `count` of them. */
+export interface Resumed {
+  from: number;
+  to: number;
+  count: number;
+}
+
+/** `resync_required`: what was missed cannot be sent again; read the history. */
+export interface ResyncRequired {
+  reason: "epoch_changed" | "position_unknown" | "too_far_behind";
+}
+
+/** The refresh token and all that came of it are worth nothing. */
+export interface Revoked {
+  revoked?: true;
+}
+
+export interface RevokedAnswer {
+  success: true;
+  data: Revoked;
+  meta: AnswerMeta;
+}
+
+/** `send_message`; the text may come as `text` or as `message`. */
+export interface SendMessage {
+  /** 1–500 characters after NFC and strip; either this or `message`. */
+  text?: string;
+  /** The same as `text`, which wins where both are given. */
+  message?: string;
+  /** 1–64 printable ASCII characters, unique per session and author, for ever. */
+  client_msg_id?: string | null;
+  /** Seen by people, never sent to the spirit, not in transcripts. */
+  off_record?: boolean;
+}
+
+export interface SessionAnswer {
+  success: true;
+  data: SessionData;
+  meta: AnswerMeta;
+}
+
+/** `session_updated` and `session_ended`: the session as it is now. */
+export interface SessionChanged {
+  session: SessionData;
+}
+
+/** A session. `participant_count` counts the seats that are taken; observers take none. */
+export interface SessionData {
+  id: string;
+  name: string;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  max_users: number;
+  is_active: boolean;
+  ended_at: string | null;
+  host_id: string | null;
+  access: "invite" | "members" | "open";
+  is_listed: boolean;
+  /** Seats that are taken; observers take none. */
+  participant_count: number;
+  /** Where the log ends. */
+  last_seq: number;
+  spirit: SpiritSettings;
+}
+
+export interface SessionPage {
+  success: true;
+  data: SessionData[];
+  meta: PageMeta;
+}
+
+/** A participant's new role; `host` hands the host's seat over. */
+export interface SetRole {
+  role: "host" | "observer" | "participant";
+}
+
+/** A person, an access token, and the refresh token that gets the next pair; it works once. */
+export interface SignedIn {
+  user: UserData;
+  access: string;
+  refresh: string;
+}
+
+export interface SignedInAnswer {
+  success: true;
+  data: SignedIn;
+  meta: AnswerMeta;
+}
+
+export interface SpiritAnswer {
+  success: true;
+  data: SpiritCard;
+  meta: AnswerMeta;
+}
+
+/** `spirit_cancelled`: a turn ended without an answer because somebody wanted it so. */
+export interface SpiritCancelled {
+  turn_id: string;
+  message_id: string;
+  by: string | null;
+}
+
+/** A published persona. `statement` says what it is, so that nobody takes it for a person. */
+export interface SpiritCard {
+  slug: string;
+  name: string;
+  version: number;
+  locale: string;
+  summary: string;
+  is_ai: true;
+  statement: string;
+}
+
+/** `spirit_failed`: a turn ended without an answer; `code` says why. */
+export interface SpiritFailed {
+  turn_id: string;
+  message_id: string;
+  code: string;
+}
+
+/** Which spirit, when, how fast; what is left out stays as it is. */
+export interface SpiritInput {
+  /** The slug of a published persona. */
+  persona?: string;
+  mode?: "chorus" | "circle" | "off" | "open" | "summoned";
+  pace?: "brisk" | "instant" | "ritual";
+}
+
+/** `spirit_move`: the next moves of the planchette; `t_ms` in them counts from `starts_at`. */
+export interface SpiritMove {
+  turn_id: string;
+  /** `t_ms` of the moves counts from here, on the server's clock. RFC 3339, UTC. */
+  starts_at: string;
+  moves: Move[];
+}
+
+/** `spirit_response`: an answer, its text also as `message`, and the turn that it ends. */
+export interface SpiritResponse {
+  id: string;
+  session_id: string;
+  /** The place in the log. */
+  seq: number;
+  /** Null for the spirit, and for an author who was erased. */
+  user_id: string | null;
+  /** The name at that moment; null for the spirit. */
+  user_name: string | null;
+  text: string;
+  /** RFC 3339, UTC. */
+  timestamp: string;
+  is_spirit: boolean;
+  client_msg_id: string | null;
+  /** The question that an answer answers. */
+  in_reply_to: string | null;
+  /** Seen by people only. */
+  off_record: boolean;
+  deleted_at: string | null;
+  board_script: BoardScript;
+  /** 50–500 ms for each character of `text`. */
+  letter_timings: number[];
+  /** At most 30. */
+  word_count: number;
+  /** Always null. */
+  audio_url: string | null;
+  source: "oracle" | "llm" | "cache";
+  /** Null, or why this is not what the first provider would have said: provider_down, timeout, budget, filtered. */
+  degraded: string | null;
+  /** The same as `text`. */
+  message: string;
+  turn_id: string | null;
+}
+
+/** Which spirit comes to a session, when it answers, and how fast its planchette moves. */
+export interface SpiritSettings {
+  persona: string;
+  mode: "chorus" | "circle" | "off" | "open" | "summoned";
+  pace: "brisk" | "instant" | "ritual";
+}
+
+/** `spirit_thinking`: a turn begins. */
+export interface SpiritThinking {
+  turn_id: string;
+  message_id: string;
+  asker: PersonRef;
+  persona: string;
+}
+
+/** `spirit_voice`: one sentence of an answer that is still being made. */
+export interface SpiritVoice {
+  turn_id: string;
+  text: string;
+}
+
+export interface SpiritsAnswer {
+  success: true;
+  data: SpiritCard[];
+  meta: AnswerMeta;
+}
+
+/** `token_expiring` and `token_refreshed`: how long the token of this socket is still good. */
+export interface TokenExpiring {
+  expires_in_ms: number;
+}
+
+/** A session's messages from the first to the last, those off the record and the deleted ones left out. */
+export interface Transcript {
+  session: SessionData;
+  messages: Array<AnswerData | MessageData>;
+}
+
+/** `cancel_question` and `ask_again`: asker and host. */
+export interface TurnCommand {
+  turn_id: string;
+}
+
+/** A turn that is being answered; with `starts_at` a late joiner finds the planchette where it is. */
+export interface TurnData {
+  turn_id: string;
+  message_id: string;
+  asker: PersonRef;
+  persona: string;
+  started_at: string | null;
+}
+
+/** `typing`: this user types, or does no more. */
+export interface Typing {
+  is_typing?: boolean;
+}
+
+/** Changes of oneself; what is left out stays as it is. */
+export interface UpdateMe {
+  /** At most 400 characters. */
+  name?: string;
+}
+
+/** Changes of a session; what is left out stays as it is. */
+export interface UpdateSession {
+  /** 1–100 characters after NFC and strip. At most 400 characters. */
+  name?: string;
+  /** Seats; the upper bound is the setting MAX_USERS_LIMIT. 2–1000. */
+  max_users?: number;
+  access?: "invite" | "members" | "open";
+  is_listed?: boolean;
+  spirit?: SpiritInput;
+}
+
+export interface UserAnswer {
+  success: true;
+  data: UserData;
+  meta: AnswerMeta;
+}
+
+/** A person, as that person may see it. */
+export interface UserData {
+  id: string;
+  name: string;
+  /** RFC 3339, UTC. */
+  joined_at: string;
+  is_guest: boolean;
+}
+
+/** `user_joined`: somebody took a place; `id` is the user's. */
+export interface UserJoined {
+  /** The user's id. */
+  id: string;
+  participant_id: string;
+  name: string;
+  /** RFC 3339, UTC. */
+  joined_at: string;
+  role: "host" | "observer" | "participant";
+}
+
+/** `user_left`: somebody gave a place back, or lost it. */
+export interface UserLeft {
+  /** The user's id. */
+  id: string;
+  participant_id: string;
+  name: string;
+  /** RFC 3339, UTC. */
+  joined_at: string;
+  role: "host" | "observer" | "participant";
+  reason: "kicked" | "left" | "session_ended" | "timeout";
+}
+
+/** `user_typing`: everybody who types now, and the name of who began last. */
+export interface UserTyping {
+  users: PersonRef[];
+  /** Who began last; null where nobody types. */
+  user: string | null;
+}
+
+/** A mail is on its way to the address, whoever has it. */
+export interface VerificationSent {
+  verification_sent?: true;
+}
+
+export interface VerificationSentAnswer {
+  success: true;
+  data: VerificationSent;
+  meta: AnswerMeta;
+}
+
+/** The token of a verification mail. */
+export interface VerifyInput {
+  /** At most 2000 characters. */
+  token: string;
+}
+
+/** `welcome`: the whole state, at position `seq` of log `epoch`. */
+export interface Welcome {
+  session: SessionData;
+  participant: ParticipantData;
+  connection_id: string;
+  epoch: string;
+  /** Everything after this comes as events. */
+  seq: number;
+  participants: ParticipantData[];
+  spirit: WelcomeSpirit;
+  /** The latest messages, oldest first. */
+  recent: Array<AnswerData | MessageData>;
+  limits: Limits;
+  /** How often to send `heartbeat`. */
+  heartbeat_ms: number;
+  /** RFC 3339, UTC. */
+  server_time: string;
+}
+
+/** What the spirit does at the moment. */
+export interface WelcomeSpirit {
+  turn: TurnData | null;
+}

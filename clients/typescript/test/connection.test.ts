@@ -1,0 +1,223 @@
+/** The life of a connection, with a clock and a server of the test's own. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SeanceError } from '../src/index.js';
+import { fakeConnection, FakeSocket, settle } from './support/fakes.js';
+
+async function joined(seq = 0, options = {}) {
+  const parts = fakeConnection(options);
+  parts.connection.start();
+  await settle();
+  FakeSocket.last.welcome(seq);
+  return parts;
+}
+
+test('it joins, and comes back with its position', async () => {
+  const { connection, platform, heard } = await joined(4, { name: 'Ada', userId: 'secret' });
+  assert.deepEqual(FakeSocket.last.sent[0], { event: 'join_session', ref: 'join', data: { user_id: 'secret', name: 'Ada' } });
+  FakeSocket.last.message(5);
+  FakeSocket.last.end(1006);
+  assert.equal(connection.state.status, 'waiting');
+  await platform.advance(750);
+  assert.equal(FakeSocket.made.length, 2);
+  const again = FakeSocket.last;
+  again.welcome(9);
+  assert.deepEqual(again.sent[0]!.data['resume'], { epoch: 'e', after_seq: 5 });
+  assert.equal(connection.state.status, 'connecting');
+  again.message(6);
+  again.message(9); // 7 and 8 were deleted: a replay leaves them out
+  again.say('resumed', { from: 5, to: 9, count: 2 });
+  assert.equal(connection.state.status, 'open');
+  again.message(10);
+  assert.deepEqual(heard, [5, 6, 9, 10]);
+});
+
+test('an event that is here already is dropped, and a hole makes it fetch', async () => {
+  const { connection, platform, heard } = await joined(0);
+  const gaps: unknown[] = [];
+  connection.on('gap', (gap) => gaps.push(gap));
+  const first = FakeSocket.last;
+  first.message(1);
+  first.message(1);
+  first.message(4);
+  assert.deepEqual([heard, gaps, first.closedWith], [[1], [{ after: 1, got: 4 }], 3000]);
+  first.message(2); // nobody hears this socket any more
+  await platform.advance(1_000);
+  FakeSocket.last.welcome(4);
+  for (const seq of [2, 3, 4]) FakeSocket.last.message(seq);
+  FakeSocket.last.say('resumed', { from: 1, to: 4, count: 3 });
+  assert.deepEqual(heard, [1, 2, 3, 4]);
+});
+
+test('a tail that never comes is noticed by the heartbeat', async () => {
+  const { connection, platform } = await joined(3);
+  const socket = FakeSocket.last;
+  const [beat] = socket.of('heartbeat');
+  assert.deepEqual(beat!.data, { last_seq: 3 });
+  socket.say('heartbeat', { seq: 5, server_time: '2026-11-22T09:00:01Z' }, { ref: beat!.ref! });
+  await platform.advance(2_900);
+  assert.equal(connection.state.status, 'open');
+  await platform.advance(200);
+  assert.equal(connection.state.status, 'waiting');
+});
+
+test('it beats every heartbeat_ms, and silence ends the socket', async () => {
+  const { connection, platform } = await joined(0);
+  const socket = FakeSocket.last;
+  for (let i = 0; i < 3; i += 1) {
+    const beat = socket.of('heartbeat').at(-1)!;
+    await platform.advance(20);
+    socket.say('heartbeat', { seq: 0, server_time: '2026-11-22T09:00:01Z' }, { ref: beat.ref! });
+    await platform.advance(14_980);
+  }
+  assert.equal(socket.of('heartbeat').length, 4);
+  await platform.advance(10_000);
+  assert.equal(connection.state.status, 'waiting');
+});
+
+test('goodbye says when to come back', async () => {
+  const { connection, platform } = await joined(0);
+  FakeSocket.last.say('goodbye', { reason: 'draining', reconnect_after_ms: 7_000, last_seq: 0 });
+  FakeSocket.last.end(4006);
+  await platform.advance(6_990);
+  assert.equal(FakeSocket.made.length, 1);
+  await platform.advance(20);
+  assert.equal(FakeSocket.made.length, 2);
+  assert.equal(connection.state.status, 'connecting');
+});
+
+for (const [code, back] of [[1001, true], [1006, true], [1012, true], [4000, true], [4002, true], [4499, true], [4500, false], [4503, false], [4999, false]] as const) {
+  test(`close code ${code} ${back ? 'comes back' : 'is for good'}`, async () => {
+    const { connection } = await joined(0);
+    const waiting = connection.send('unsent');
+    waiting.catch(() => undefined);
+    FakeSocket.last.end(code);
+    assert.equal(connection.state.status, back ? 'waiting' : 'closed');
+    if (!back) await assert.rejects(waiting, (error: SeanceError) => error.closeCode === code);
+  });
+}
+
+test('failures in a row wait longer, up to the ceiling', async () => {
+  const { connection, platform } = await joined(0);
+  platform.chance = 0.999999;
+  const waits: (number | null)[] = [];
+  connection.on('disconnected', ({ retryInMs }) => waits.push(retryInMs));
+  for (let i = 0; i < 7; i += 1) {
+    FakeSocket.last.end(1006);
+    await platform.advance(waits.at(-1)!);
+  }
+  assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+});
+
+test('what has no ack is sent again with the same id, in order, one at a time', async () => {
+  const { connection, platform } = await joined(0);
+  const [one, two] = [connection.send('one'), connection.send('two')];
+  const first = FakeSocket.last;
+  assert.deepEqual(first.of('send_message').map((frame) => frame.data['text']), ['one']);
+  FakeSocket.last.end(1006);
+  await platform.advance(1_000);
+  const again = FakeSocket.last;
+  again.welcome(0);
+  assert.deepEqual(again.of('send_message'), []);
+  again.say('resumed', { from: 0, to: 0, count: 0 });
+  const [resent] = again.of('send_message');
+  assert.deepEqual(resent, first.of('send_message')[0]);
+  const ack = (ref: string, seq: number) => ({ id: `id-${seq}`, seq, client_msg_id: ref, duplicate: false });
+  again.say('ack', ack(resent!.ref!, 1), { ref: resent!.ref! });
+  assert.equal((await one).seq, 1);
+  const next = again.of('send_message').at(-1)!;
+  assert.equal(next.data['text'], 'two');
+  again.say('error', { code: 'RATE_LIMITED', message: '', retryable: true, retry_after_ms: 800 }, { ref: next.ref! });
+  await platform.advance(790);
+  assert.equal(again.of('send_message').length, 2);
+  await platform.advance(20);
+  assert.equal(again.of('send_message').length, 3);
+  await platform.advance(10_000); // no ack in time
+  assert.equal(again.of('send_message').length, 4);
+  again.say('ack', ack(next.ref!, 2), { ref: next.ref! });
+  assert.equal((await two).seq, 2);
+});
+
+test('a message that comes back in a replay needs no ack', async () => {
+  const { connection, platform } = await joined(0);
+  const sent = connection.send('one', { clientMsgId: 'x' });
+  FakeSocket.last.end(1006);
+  await platform.advance(1_000);
+  FakeSocket.last.welcome(1);
+  FakeSocket.last.message(1, 'one', { user_id: 'me', client_msg_id: 'x' });
+  FakeSocket.last.say('resumed', { from: 0, to: 1, count: 1 });
+  assert.deepEqual(await sent, { id: 'id-1', seq: 1, client_msg_id: 'x', duplicate: false });
+  assert.deepEqual(FakeSocket.last.of('send_message'), []);
+});
+
+test('a notice to the author in place of an ack rejects, and the next goes', async () => {
+  const { connection } = await joined(0);
+  const [bad, good] = [connection.send('hm', { clientMsgId: 'a' }), connection.send('fine', { clientMsgId: 'b' })];
+  FakeSocket.last.say('safety_notice', { kind: 'crisis', text: 'You are not alone.', links: [] }, { ref: 'a' });
+  await assert.rejects(bad, { code: 'WITHHELD', message: 'You are not alone.' });
+  FakeSocket.last.say('ack', { id: 'i', seq: 1, client_msg_id: 'b', duplicate: false }, { ref: 'b' });
+  await good;
+});
+
+test('another log replaces what is shown', async () => {
+  const { connection, platform, heard } = await joined(0);
+  FakeSocket.last.message(1);
+  FakeSocket.last.end(1006);
+  await platform.advance(1_000);
+  const resyncs: unknown[] = [];
+  connection.on('resync', (what) => resyncs.push(what));
+  FakeSocket.last.welcome(3, { epoch: 'other', recent: [{ id: 'n', seq: 3, text: 'new' }] });
+  FakeSocket.last.say('resync_required', { reason: 'epoch_changed' });
+  await settle();
+  FakeSocket.last.message(4);
+  assert.deepEqual(resyncs, [{ reason: 'epoch_changed', complete: false }]);
+  assert.deepEqual(connection.state.messages.map((one) => one.seq), [3, 4]);
+  assert.deepEqual([heard, connection.position], [[1, 4], { epoch: 'other', seq: 4 }]);
+});
+
+test('a token is renewed in band before it runs out', async () => {
+  const asked: (string | undefined)[] = [];
+  const token = (stale?: string) => (asked.push(stale), stale === undefined ? 'old' : 'new');
+  await joined(0, { token });
+  assert.equal(FakeSocket.last.sent[0]!.data['token'], 'old');
+  FakeSocket.last.say('token_expiring', { expires_in_ms: 60_000 });
+  await settle();
+  assert.deepEqual([asked, FakeSocket.last.of('refresh_token')[0]!.data], [[undefined, 'old'], { token: 'new' }]);
+});
+
+test('an expired token is renewed once, and then it is for good', async () => {
+  const { connection } = await joined(0, { token: (stale?: string) => (stale ? 'new' : 'old') });
+  FakeSocket.last.end(4001);
+  await settle();
+  assert.equal(FakeSocket.made.length, 2);
+  FakeSocket.last.onopen?.();
+  assert.equal(FakeSocket.last.sent[0]!.data['token'], 'new');
+  FakeSocket.last.say('error', { code: 'UNAUTHORIZED', message: 'no', retryable: false }, { ref: 'join' });
+  FakeSocket.last.end(4500);
+  await settle();
+  assert.deepEqual([connection.state.status, connection.state.error?.code], ['closed', 'UNAUTHORIZED']);
+});
+
+test('a listener that throws disturbs nobody', async (t) => {
+  const { connection, heard } = await joined(0);
+  const later: (() => void)[] = [];
+  t.mock.method(globalThis, 'queueMicrotask', (work: () => void) => later.push(work));
+  connection.on('message_received', () => {
+    throw new Error('mine');
+  });
+  FakeSocket.last.message(1);
+  assert.throws(() => later[0]!(), { message: 'mine' });
+  assert.deepEqual(heard, [1]);
+});
+
+test('typing is told every three seconds at most', async () => {
+  const { connection, platform } = await joined(0);
+  for (let i = 0; i < 10; i += 1) {
+    connection.typing();
+    await platform.advance(500);
+  }
+  connection.typing(false);
+  connection.typing(false);
+  assert.deepEqual(FakeSocket.last.of('typing').map((frame) => frame.data['is_typing']), [true, true, false]);
+});

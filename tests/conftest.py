@@ -1,0 +1,3 @@
+"""Tests: what all of them share."""
+
+pytest_plugins = ["tests.harness.plugin"]

@@ -177,6 +177,7 @@ async def test_fragments_that_add_up_to_too_much_end_it(quick: Place) -> None:
         (b"\xf1\x80\x00\x00\x00\x00", 1002),
         (b"\x83\x80\x00\x00\x00\x00", 1002),
     ],
+    ids=range(8),  # the masks are random, and a name must be the same in every process
 )
 async def test_what_is_no_websocket_is_closed_by_the_rules_and_never_1011(wire: bytes, code: int, quick: Place) -> None:
     room = quick.server.create_session()

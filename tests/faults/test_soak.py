@@ -21,9 +21,15 @@ from tests.harness.server import Backend, Server, Stack
 
 pytestmark = pytest.mark.processes
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
+# A short run says nothing about a slope, and must not stand in the table as if it had.
+ROW = (
+    ("soak: 1 h", "RSS slope < 1 MiB/h, file descriptors flat")
+    if SECONDS >= 1800
+    else ("soak, too short for a slope", "RSS +< 4 MiB beside SQLite's page caches, file descriptors flat")
+)
 
 
-@pytest.mark.row("soak: 1 h", "RSS slope < 1 MiB/h, file descriptors flat")
+@pytest.mark.row(*ROW)
 async def test_comings_and_goings_leave_nothing_behind(make_stack: MakeStack, rng: random.Random, tell: Tell) -> None:
     stack = make_stack(SEAT_GRACE_SECONDS="2")
     server = await off_loop(stack.server)

@@ -45,7 +45,9 @@ def run(title: str, services: dict[str, str], arguments: list[str]) -> int:
     """One round of pytest, in settings that neither the shell nor `.env` can change."""
     print(f"\n=== {title} ===", flush=True)
     with tempfile.TemporaryDirectory(prefix="seance-test-") as var_dir:
-        from_outside = {name: value for name, value in os.environ.items() if name not in settings_names()}
+        # Bytecode is kept: without it each of the many processes compiles the project, and its asserts, anew.
+        unwanted = {*settings_names(), "PYTHONDONTWRITEBYTECODE"}
+        from_outside = {name: value for name, value in os.environ.items() if name not in unwanted}
         ours = {"VAR_DIR": var_dir, "ENV_FILE": os.devnull, "SPIRIT_ALLOW_NETWORK": "false"}
         command = [sys.executable, "-m", "pytest", *arguments]
         return subprocess.run(command, env=from_outside | ours | services, check=False).returncode  # noqa: S603

@@ -364,8 +364,12 @@ class RawClient:
 
     @classmethod
     async def open(cls, address: str, **options: Any) -> RawClient:
-        """Connect; `headers`, `subprotocols` and `origin` as in `websockets.connect`."""
-        return cls(await open_socket(address, **options))
+        """Connect; `headers`, `subprotocols` and `origin` as in `websockets.connect`.
+
+        What nobody asks for is taken in all the same: a client that stops reading hears no close frame either, and
+        waits for it in vain.
+        """
+        return cls(await open_socket(address, **{"max_queue": None, **options}))
 
     async def join(self, **data: Any) -> dict[str, Any]:
         """Join with these data, and wait for the `welcome`, which is returned."""

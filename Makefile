@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sdk check format generate migrations-check lock upgrade bench faults faults-soak clean
+.PHONY: help run test test-sdk test-browser page check format generate migrations-check lock upgrade bench faults faults-soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,15 @@ run: $(VENV)/.runtime ## set everything up and serve on HOST:PORT
 test: $(VENV)/.dev ## all tests; ARGS="-k name" chooses; REQUIRE_SERVICES=1 demands PostgreSQL and Redis
 	@$(BIN)/python scripts/run_tests.py $(ARGS)
 
-test-sdk: $(VENV)/.dev ## the TypeScript client against real servers; needs Node 20 and npm
-	cd clients/typescript && npm ci --no-audit --no-fund && npm run check:generated && npm test
+test-sdk: $(VENV)/.dev ## the TypeScript client against real servers, and whether the page is built; needs Node 20 and npm
+	cd clients/typescript && npm ci && npm run check:generated && npm test
+	cd clients/board && npm ci && npm run check:types && npm run check:build && npm test
+
+test-browser: $(VENV)/.dev ## the page at /board in a headless Chromium; says what it needs where that is missing
+	@$(BIN)/python scripts/run_browser_tests.py $(ARGS)
+
+page: ## build the page at /board from clients/board; needs Node 20 and npm
+	cd clients/board && npm ci && npm run build
 
 check: $(VENV)/.dev ## lint, types, layers, generated files fresh, deployment settings
 	$(BIN)/ruff format --check .

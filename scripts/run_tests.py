@@ -75,6 +75,8 @@ def main() -> int:
             continue
         for title, arguments in parts(sys.argv[1:], on_services=bool(services)):
             codes.append(run(f"{title}{on}", services, arguments))
+    if not sys.argv[1:]:
+        print("\nThe page at /board has tests of its own, in a browser: `make test-browser`.")
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     return failed[0] if failed else max(codes) if all(codes) else 0
 
@@ -86,7 +88,7 @@ def parts(given: list[str], *, on_services: bool) -> list[tuple[str, list[str]]]
     """
     if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
         return [("", given)]
-    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/faults"]
+    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/faults", "--ignore=tests/browser"]
     together = ["-n", os.environ.get("TEST_PROCESSES", "4"), "--dist", "loadfile"]
     return [("", [*chosen, *together, *given]), ("faults, ", ["tests/faults", *given])]
 

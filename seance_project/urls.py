@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from realtime import exposition
+from realtime import exposition, pages
 from realtime import views as events
 from sessions_app.api import docs, health, refusals
 
@@ -30,6 +30,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("openapi.json", docs.openapi, "openapi"),
     *both("docs/events", refusals.safe_only(events.page), "docs-events"),
     *both("asyncapi.json", refusals.safe_only(events.asyncapi), "asyncapi"),
+    *both("board", refusals.safe_only(pages.board), "board"),
+    *both("board/<str:session_id>", refusals.safe_only(pages.board), "board-session"),
     path("admin/", admin.site.urls),
 ]
 

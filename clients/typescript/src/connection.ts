@@ -186,11 +186,16 @@ export class Connection {
   /** Begin. `SeanceClient.connect` has done it already. */
   start(): this {
     if (this.#state.status !== 'idle') return this;
-    const retry = (): void => void (this.#state.status === 'waiting' && this.#attempt());
+    const retry = (): void => this.retryNow();
     globalThis.addEventListener?.('online', retry);
     this.#stopOnline = () => globalThis.removeEventListener?.('online', retry);
     void this.#attempt();
     return this;
+  }
+
+  /** While `waiting`: try now, and not only at `retryAt`. */
+  retryNow(): void {
+    if (this.#state.status === 'waiting') void this.#attempt();
   }
 
   /**

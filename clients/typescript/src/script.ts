@@ -50,6 +50,8 @@ export interface Position extends Point {
   glyph: string | null;
   /** What was spelt so far, spaces between the words. */
   spelt: string;
+  /** Milliseconds since the start of the script; `Infinity` where only its end is shown. */
+  t: number;
 }
 
 /** Where the planchette is `t` milliseconds after the script's start. `Infinity` is its end, with everything spelt. */
@@ -58,18 +60,18 @@ export function positionAt(script: ScriptLike, t: number, options: ReadOptions =
   const { moves } = script;
   const at = lastStarted(moves, t);
   const move = moves[at];
-  if (move === undefined) return { ...spot(from), phase: 'before', move: null, glyph: null, spelt: '' };
+  if (move === undefined) return { ...spot(from), phase: 'before', move: null, glyph: null, spelt: '', t };
   const since = t - move.t_ms;
   if (since < move.travel_ms) {
     const start = moves[at - 1] ?? from;
     const p = easing(since / move.travel_ms);
     const x = start.x + (move.x - start.x) * p;
     const y = start.y + (move.y - start.y) * p;
-    return { x, y, phase: 'travel', move, glyph: null, spelt: spell(moves, at) };
+    return { x, y, phase: 'travel', move, glyph: null, spelt: spell(moves, at), t };
   }
   const isDone = at === moves.length - 1 && t >= durationOf(script);
   const glyph = isDone ? null : move.glyph;
-  return { ...spot(move), phase: isDone ? 'done' : 'dwell', move, glyph, spelt: spell(moves, at + 1) };
+  return { ...spot(move), phase: isDone ? 'done' : 'dwell', move, glyph, spelt: spell(moves, at + 1), t };
 }
 
 /** How long a script takes, in milliseconds, as far as its moves are known. */

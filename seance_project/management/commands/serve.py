@@ -66,6 +66,7 @@ class Command(BaseCommand):
             log.info("listening", url=base)
             return
         rows = {
+            "table": f"{base}/board/",
             "docs": f"{base}/docs",
             "events": f"{base}/docs/events",
             "admin": f"{base}/admin/",

@@ -1,0 +1,92 @@
+/** Where one writes. Enter sends, Shift+Enter begins a new line; what is refused comes back into the field. */
+
+import { SeanceError, type SendOptions } from '@seance/client';
+import { h, say, show } from './dom.js';
+import { sentence } from './words.js';
+
+/** What it needs of the room. */
+export interface ComposerPort {
+  send(text: string, options: SendOptions): Promise<unknown>;
+  typing(): void;
+}
+
+/** The form at the end of the talk. */
+export class Composer {
+  readonly element: HTMLFormElement;
+  readonly #text = h('textarea', { rows: 1, 'aria-label': 'Your message', autocomplete: 'off', enterkeyhint: 'send', maxlength: 500 });
+  readonly #aside = h('input', { type: 'checkbox', id: 'aside' });
+  readonly #submit = h('button', { class: 'send', type: 'submit', 'aria-label': 'Send' }, '➳');
+  readonly #problem = h('p', { class: 'problem', role: 'alert', hidden: true });
+  readonly #notice = h('div', { class: 'notice', role: 'alert', hidden: true });
+
+  constructor(private readonly port: ComposerPort) {
+    this.element = h(
+      'form',
+      { class: 'composer', onsubmit: (event: Event) => (event.preventDefault(), this.#send()) },
+      this.#notice,
+      this.#problem,
+      h('div', { class: 'write' }, this.#text, this.#submit),
+      h('label', { class: 'aside', for: 'aside' }, this.#aside, 'Among us: the spirit does not hear it'),
+    );
+    this.#text.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#send();
+    });
+    this.#text.addEventListener('input', () => {
+      this.#grow();
+      show(this.#problem, false);
+      if (this.#text.value.trim()) port.typing();
+    });
+  }
+
+  /** What the empty field says, and how much may be written. */
+  set(prompt: string, limit: number, canWrite: boolean): void {
+    if (this.#text.placeholder !== prompt) this.#text.placeholder = prompt;
+    this.#text.maxLength = limit;
+    this.#text.disabled = this.#submit.disabled = !canWrite;
+  }
+
+  focus(): void {
+    this.#text.focus();
+  }
+
+  #send(): void {
+    const text = this.#text.value.trim();
+    if (!text) return;
+    this.#text.value = '';
+    this.#grow();
+    show(this.#problem, false);
+    show(this.#notice, false);
+    this.port.send(text, { offRecord: this.#aside.checked }).catch((error: unknown) => this.#refused(text, error));
+  }
+
+  #refused(text: string, error: unknown): void {
+    if (error instanceof SeanceError && error.code === 'WITHHELD') return this.#withheld(error);
+    if (!this.#text.value) this.#text.value = text;
+    this.#grow();
+    say(this.#problem, sentence(error));
+    show(this.#problem, true);
+  }
+
+  /** Words for the author alone, out of character, with places to turn to. */
+  #withheld(error: SeanceError): void {
+    const links = Array.isArray(error.details['links']) ? error.details['links'] : [];
+    this.#notice.replaceChildren(h('p', {}, error.message), h('ul', {}, ...links.map((link) => h('li', {}, anchor(link)))));
+    show(this.#notice, true);
+  }
+
+  #grow(): void {
+    this.#text.style.height = 'auto';
+    this.#text.style.height = `${Math.min(160, this.#text.scrollHeight)}px`;
+  }
+}
+
+/** A link of the operator's; whatever is no web address, telephone number or mail address stays text. */
+function anchor(link: unknown): Node {
+  const { url, href, label, title, name } = (typeof link === 'object' && link ? link : { url: link }) as Record<string, unknown>;
+  const target = String(url ?? href ?? '');
+  const words = String(label ?? title ?? name ?? target);
+  if (!/^(https?:|tel:|mailto:)/i.test(target)) return document.createTextNode(words);
+  return h('a', { href: target, rel: 'noopener noreferrer', target: '_blank' }, words);
+}

@@ -1,0 +1,248 @@
+/** The live room: one connection, and everything that shows it. */
+
+import type { Connection, Layout, Message, PersonRef, SeanceClient, SessionState, SpiritCard } from '@seance/client';
+import { alarm, tell } from './announce.js';
+import { Composer } from './composer.js';
+import { button, h, say, show } from './dom.js';
+import { Held } from './held.js';
+import { HostSheet } from './host.js';
+import { downloads } from './past.js';
+import { shareDialog } from './share.js';
+import { Sound } from './sound.js';
+import { Stage } from './stage.js';
+import { Line, Seats, Turn, typingLine } from './table.js';
+import { Talk, isAnswer, type Note } from './talk.js';
+import { PROMPTS } from './words.js';
+
+/** What a room is made of. */
+export interface RoomParts {
+  connection: Connection;
+  client: SeanceClient;
+  layout: Layout;
+  spirits: readonly SpiritCard[];
+  /** Get up, and go to the door. */
+  leave: () => void;
+}
+
+/** The screen of a session that goes on. `close` lets go of what it holds. */
+export function room({ connection, client, layout, spirits, leave }: RoomParts): { element: HTMLElement; close(): void } {
+  const sound = new Sound();
+  const stage = new Stage(layout, sound);
+  const held = new Held((answer) => {
+    stage.voice(answer.text);
+    sound.toll();
+    tell(`The spirit says: ${answer.text}`);
+    draw();
+  });
+  const turns = new Map<string, string>(); // message → the turn that it was asked, or answered, in
+  const earlier: Message[] = [];
+  const notes: Note[] = [];
+  let hasEarlier = false;
+  const state = (): SessionState => connection.state;
+  const isHost = (): boolean => state().self?.role === 'host';
+  const isMe = (asker: PersonRef): boolean => asker.id === state().self?.user_id;
+  const attempt = (work: Promise<unknown>): void => void work.catch((error: Error) => alarm(error.message));
+
+  // --- Parts ------------------------------------------------------------------------------------------------------
+
+  const title = h('h1', { class: 'session-name', dir: 'auto', tabindex: -1 });
+  const share = shareDialog(client, () => state().session!, isHost);
+  const host = new HostSheet(connection, client, spirits);
+  const soundButton = button('Sound', () => void sound.toggle().then((on) => soundButton.setAttribute('aria-pressed', String(on))), {
+    'aria-pressed': 'false',
+    class: 'tool sound',
+  });
+  const hostButton = button('Host', () => host.open(state()), { class: 'tool' });
+  const shareButton = button('Invite', () => share.open(), { class: 'tool main' });
+  const line = new Line(() => connection.retryNow());
+  const seats = new Seats();
+  const typing = h('p', { class: 'typing' });
+  const find = (id: string): Message | undefined => [...earlier, ...state().messages].find((one) => one.id === id);
+  const turn = new Turn(
+    (asker) => isHost() || isMe(asker),
+    (turnId) => attempt(connection.cancelQuestion(turnId)),
+    (messageId) => find(messageId)?.text ?? '',
+  );
+  const talk = new Talk({
+    isOwn: (message) => message.user_id !== null && message.user_id === state().self?.user_id,
+    remove: (message) =>
+      isHost() || (message.user_id !== null && message.user_id === state().self?.user_id)
+        ? () => attempt(connection.deleteMessage(message.id))
+        : null,
+    askAgain: (message) => {
+      const turnId = turns.get(message.id);
+      const asked = message.in_reply_to === null ? undefined : find(message.in_reply_to);
+      const may = isHost() || (asked !== undefined && asked.user_id === state().self?.user_id);
+      return isAnswer(message) && turnId && may ? () => attempt(connection.askAgain(turnId)) : null;
+    },
+    replay: () => null, // the board belongs to what happens now
+  });
+  talk.onearlier = () => void readEarlier();
+  const composer = new Composer({
+    send: (text, options) => connection.send(text, options),
+    typing: () => connection.typing(),
+  });
+  const over = h('div', { class: 'over', hidden: true });
+  const nowhere = h('p', { class: 'watching', hidden: true }, 'You watch. To speak, come back with a seat.');
+
+  const element = h(
+    'div',
+    { class: 'room' },
+    h(
+      'header',
+      { class: 'bar' },
+      h('a', { class: 'brand', href: '/board/', 'aria-label': 'Séance, to the beginning' }, 'Séance'),
+      title,
+      h('div', { class: 'tools' }, shareButton, hostButton, soundButton, button('Leave', () => void depart(), { class: 'tool' })),
+    ),
+    line.element,
+    h(
+      'main',
+      { id: 'content', class: 'table' },
+      h('section', { class: 'scene', 'aria-label': 'The board' }, stage.element, turn.element),
+      h('section', { class: 'talk', 'aria-label': 'The table' }, seats.element, talk.element, typing, nowhere, composer.element, over),
+    ),
+    share.element,
+    host.element,
+  );
+
+  // --- What happens -----------------------------------------------------------------------------------------------
+
+  function note(text: string): void {
+    const id = `n-${notes.length}`;
+    notes.push({ id, seq: state().messages.at(-1)?.seq ?? 0, text });
+    tell(text);
+    draw();
+  }
+
+  const spelt: string[] = [];
+  stage.onletter = (glyph) => spelt.push(glyph);
+  stage.onend = (turnId) => {
+    if (spelt.length > 0) tell(`The planchette spelt: ${spelt.splice(0).join(' ')}.`);
+    held.release(turnId);
+    draw();
+  };
+  const wasHere = new Set<string>();
+  const stops = [
+    connection.on('state', () => draw()),
+    connection.on('user_joined', ({ id, name }) => {
+      if (id !== state().self?.user_id && !wasHere.has(id)) note(`${name} sat down.`);
+      wasHere.add(id);
+    }),
+    connection.on('user_left', ({ id, name, reason }) => {
+      wasHere.delete(id);
+      note(reason === 'kicked' ? `${name} was sent away.` : `${name} got up.`);
+    }),
+    connection.on('welcome', ({ participants }) => {
+      for (const one of participants) wasHere.add(one.user_id);
+    }),
+    connection.on('message_received', (message) => {
+      if (message.user_id !== state().self?.user_id) tell(`${message.user_name ?? 'Someone'}: ${message.text}`);
+    }),
+    connection.on('spirit_thinking', ({ turn_id, message_id, asker }) => {
+      turns.set(message_id, turn_id);
+      tell(`The spirit listens to ${asker.name}.`);
+    }),
+    connection.on('spirit_move', () => {
+      if (!state().spirit.voice) stage.voice('');
+    }),
+    connection.on('spirit_response', (answer) => {
+      if (answer.turn_id) turns.set(answer.id, answer.turn_id);
+      const { board } = state().spirit;
+      const startsAt = board?.turn_id === answer.turn_id && board ? Date.parse(board.starts_at) - connection.clock.offsetMs : null;
+      held.hold(answer, startsAt);
+    }),
+    connection.on('spirit_failed', () => note('The spirit did not answer.')),
+    connection.on('spirit_cancelled', () => note('A question was let be.')),
+    connection.on('status', (status) => {
+      if (status === 'waiting') {
+        held.releaseAll();
+        alarm('The connection was lost. It comes back by itself.');
+      }
+      if (status === 'open') tell('Connected.');
+    }),
+    connection.on('frame', ({ event }) => {
+      if ((event as string) === 'question_withdrawn') note('A question was withdrawn.');
+    }),
+    connection.on('session_ended', () => {
+      held.releaseAll();
+      farewell();
+    }),
+  ];
+
+  function farewell(): void {
+    const { session } = state();
+    if (!session || !over.hidden) return;
+    const again = h('a', { class: 'button main', href: `/board/${session.id}` }, 'Look back');
+    over.replaceChildren(h('h2', {}, 'The séance is over'), h('p', {}, 'The candles are out. What was said can still be read, and played again.'), again, downloads(client, session));
+    show(over, true);
+    show(composer.element, false);
+    alarm('The séance is over.');
+    again.focus();
+  }
+
+  async function readEarlier(): Promise<void> {
+    const first = earlier[0] ?? state().messages[0];
+    if (!first) return;
+    try {
+      const page = await client.sessions.historyPage(state().session!.id, { before_seq: first.seq, limit: 50 });
+      earlier.unshift(...page.messages);
+      hasEarlier = page.has_more;
+      draw();
+    } catch (error) {
+      alarm((error as Error).message);
+    }
+  }
+
+  async function depart(): Promise<void> {
+    await connection.leave();
+    leave();
+  }
+
+  let isFirst = true;
+  let planned = 0;
+  function draw(): void {
+    planned ||= requestAnimationFrame(() => {
+      planned = 0;
+      paint();
+    });
+  }
+
+  function paint(): void {
+    const { session, self, participants, messages, pending, spirit, limits, status, retryAt } = state();
+    if (!session) return;
+    say(title, session.name);
+    document.title = `${session.name} · Séance`;
+    if (isFirst) {
+      isFirst = false;
+      hasEarlier = messages.length >= 50;
+      title.focus({ preventScroll: true });
+    }
+    const ended = !session.is_active;
+    line.set(ended ? 'closed' : status, retryAt);
+    show(hostButton, isHost() && !ended);
+    show(shareButton, !ended);
+    seats.set(participants, self, state().typing);
+    say(typing, typingLine(state().typing, self?.user_id));
+    turn.set(spirit);
+    stage.element.classList.toggle('listening', spirit.turn !== null && spirit.board?.turn_id !== spirit.turn.turn_id);
+    const shown = [...earlier, ...messages].filter((message) => !held.has(message.id));
+    talk.set(shown, pending, notes, hasEarlier);
+    const watches = self?.role === 'observer';
+    show(nowhere, watches && !ended);
+    show(composer.element, !watches && !ended);
+    composer.set(PROMPTS[session.spirit.mode] ?? 'Say something …', limits?.text_max ?? 500, status !== 'closed');
+    if (host.element.open) host.set(state());
+  }
+
+  stage.follow(connection);
+  draw();
+  return {
+    element,
+    close() {
+      for (const stop of stops) stop();
+      stage.close();
+      cancelAnimationFrame(planned);
+    },
+  };
+}

@@ -1,0 +1,1 @@
+"""Tests of the page at /board, in a real Chromium against real servers: `make test-browser`."""

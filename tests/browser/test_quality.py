@@ -1,0 +1,254 @@
+"""Tests of the page: for everybody, on every screen, and fast."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import OpenWindow
+from tests.browser.windows import Window
+from tests.harness.processes import ROOT
+from tests.harness.server import Server
+
+pytestmark = pytest.mark.processes
+AXE = ROOT / "clients" / "board" / "node_modules" / "axe-core" / "axe.min.js"
+BUILT = ROOT / "realtime" / "static" / "realtime" / "board"
+BUDGET_BYTES = 150_000  # script and style, as they are on disk: no compression counted
+PAINT_MS = 1_000
+FRAME_MS = 1000 / 60
+
+
+def faults(one: Window) -> list[str]:
+    """Accessibility faults that axe-core calls serious or critical."""
+    one.evaluate(AXE.read_text(encoding="utf-8") + "\n;undefined")
+    found: dict[str, Any] = one.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{fault['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for fault in found["violations"]
+        if fault["impact"] in {"serious", "critical"}
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_axe_finds_no_serious_fault_on_any_screen(window: OpenWindow, table_server: Server, *, phone: bool) -> None:
+    ada, grace = window(phone=phone), window(phone=phone, allow=r"status of 4\d\d")
+    found: dict[str, list[str]] = {}
+    table_server.create_session(name="An open table", is_listed=True)
+    ada.go("/board/")
+    ada.see("An open table")
+    ada.page.get_by_text("How it is held").click()
+    found["start"] = faults(ada)
+    path = ada.open_table("Ada", "For everybody", pace="brisk")
+    grace.go(path)
+    grace.see("You are called")
+    found["door"] = faults(grace)
+    grace.sit_down(path, "Grace")
+    grace.ask("Is anyone there?")
+    ada.until(lambda: ada.page.locator(".fire.on").count() > 0, "it moves")
+    found["moving"] = faults(ada)
+    ada.spirit_says(1)
+    ada.page.locator(".voice.spoken").wait_for()
+    ada.page.wait_for_timeout(1_600)  # the voice has faded in
+    found["room"] = faults(ada)
+    found["guest"] = faults(grace)
+    ada.press("Invite")
+    ada.page.locator(".qr").wait_for()
+    found["share"] = faults(ada)
+    ada.press("Close")
+    ada.press("Host")
+    found["host"] = faults(ada)
+    ada.press("End the séance")
+    ada.press("End it for everybody?")
+    grace.see("The séance is over")
+    found["over"] = faults(grace)
+    grace.page.get_by_role("link", name="Look back").click()
+    grace.see("This séance is over.")
+    found["past"] = faults(grace)
+    grace.go("/board/nowhere")
+    grace.see("Nobody sits here")
+    found["refusal"] = faults(grace)
+
+    assert {screen: list_ for screen, list_ in found.items() if list_} == {}
+
+
+def test_axe_sees_a_fault_where_there_is_one(window: OpenWindow) -> None:
+    ada = window()
+    ada.go("/board/")
+    ada.page.get_by_role("button", name="Light the candles").wait_for()
+    ada.evaluate("() => document.querySelector('#page').append(document.createElement('button'))")
+
+    assert any(line.startswith("button-name") for line in faults(ada))
+
+
+def test_a_seance_by_keyboard_alone(window: OpenWindow) -> None:
+    ada = window()
+    ada.go("/board/")
+    ada.page.get_by_role("button", name="Light the candles").wait_for()
+    keys = ada.page.keyboard
+
+    def tab_to(what: str) -> None:
+        for _ in range(30):
+            keys.press("Tab")
+            if ada.evaluate("(what) => document.activeElement.matches(what)", what):
+                return
+        raise AssertionError(f"{what} cannot be reached; at {ada.evaluate('() => document.activeElement.outerHTML')}")
+
+    tab_to("input[autocomplete=nickname]")
+    keys.type("Ada")
+    keys.press("Tab")
+    keys.type("By hand")
+    keys.press("Enter")
+    ada.wait_for_room()
+    ada.until_script("() => document.activeElement.matches('h1')", "the focus is at the beginning of the new screen")
+    tab_to("textarea")
+    keys.type("Is anyone there?")
+    keys.press("Enter")
+    ada.spirit_says(1)
+    keys.press("Shift+Tab")
+    assert ada.evaluate("() => document.activeElement.matches('.scroller, .scroller *')")
+    for _ in range(12):
+        if ada.evaluate("() => document.activeElement.textContent === 'Invite'"):
+            break
+        keys.press("Shift+Tab")
+    keys.press("Enter")
+    ada.page.locator("dialog.share").wait_for()
+    keys.press("Escape")
+    ada.page.locator("dialog.share").wait_for(state="hidden")
+    assert ada.evaluate("() => document.activeElement.textContent") == "Invite"
+
+
+def test_a_screen_reader_hears_what_happens(window: OpenWindow) -> None:
+    ada, grace = window(), window()
+    path = ada.open_table("Ada", "By ear")
+    ada.evaluate("""() => {
+      window.heard = [];
+      const note = () => window.heard.push(...[...document.querySelectorAll('[aria-live] p')].map((p) => p.textContent));
+      for (const region of document.querySelectorAll('body > [aria-live]')) new MutationObserver(note).observe(region, { childList: true });
+    }""")
+    grace.sit_down(path, "Grace")
+    grace.ask("Is anyone there?")
+    answer = ada.spirit_says(1)
+
+    def heard() -> str:
+        return "\n".join(ada.evaluate("() => window.heard"))
+
+    for what in ("Grace sat down.", "Grace: Is anyone there?", "The spirit listens to Grace.", "The planchette spelt:", f"The spirit says: {answer}"):
+        ada.until(lambda what=what: what in heard(), f"is told: {what}")
+
+
+def test_reduced_motion_shows_letters_without_the_ways_between_them(window: OpenWindow, table_server: Server) -> None:
+    ada = window(reduced=True)
+    ada.open_table("Ada", "Stillness", pace="brisk")
+    ada.record()
+    ada.ask("Who are you?")
+    ada.spirit_says(1)
+
+    layout = table_server.http("GET", "/api/board/layouts/classic-en@1").data
+    places = [*layout["glyphs"].values(), *layout["words"].values(), layout["rest"]]
+    for _, x, y in ada.recorded():
+        assert any(abs(x - one["x"]) < 2 and abs(y - one["y"]) < 2 for one in places), (x, y)
+    assert ada.evaluate("() => document.getAnimations().filter((one) => one.playState === 'running').length") == 0
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1920])
+def test_nothing_hangs_over_the_edge(window: OpenWindow, width: int) -> None:
+    ada = window(size={"width": width, "height": 700})
+    over = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    ada.go("/board/")
+    ada.page.get_by_role("button", name="Light the candles").wait_for()
+    assert ada.evaluate(over) <= 0
+    ada.open_table("A" * 50, "W" * 100, mode="off")
+    ada.ask("m" * 500)
+    ada.page.locator(".line .text").wait_for()
+
+    assert ada.evaluate(over) <= 0
+    box = ada.field.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 700
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
+def test_the_budget_is_kept(window: OpenWindow) -> None:
+    ada = window()
+    ada.go("/board/")
+    ada.page.get_by_role("button", name="Light the candles").wait_for()
+    loaded = ada.evaluate(
+        "() => performance.getEntriesByType('resource').filter((e) => /\\.(js|css)/.test(e.name)).map((e) => [e.name, e.decodedBodySize])"
+    )
+    paints = []
+    for _ in range(3):
+        ada.page.reload()
+        ada.page.get_by_role("button", name="Light the candles").wait_for()
+        paints.append(ada.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+
+    weight = sum(size for _, size in loaded)
+    print(f"script and style: {weight} bytes; first paint: {[round(one) for one in paints]} ms")
+    assert weight == sum((BUILT / name).stat().st_size for name in ("board.js", "board.css"))
+    assert weight <= BUDGET_BYTES
+    assert statistics.median(paints) < PAINT_MS
+
+
+def test_the_planchette_moves_at_sixty_frames_a_second(window: OpenWindow) -> None:
+    ada = window()
+    ada.open_table("Ada", "Smooth", pace="ritual")
+    rounds: list[tuple[float, float]] = []
+    for number in range(1, 4):
+        ada.record()
+        ada.ask(f"Tell me about the road, the river and the house number {number}")
+        ada.spirit_says(number, within=45)
+        path = ada.recorded()
+        gaps = [t1 - t0 for (t0, x0, y0), (t1, x1, y1) in zip(path, path[1:], strict=False) if (x0, y0) != (x1, y1)]
+        rounds.append((statistics.median(gaps), 1000 / statistics.mean(gaps)))
+        if rounds[-1][1] >= 58:
+            break
+
+    print("; ".join(f"{rate:.1f} frames/s, in the middle {middle:.1f} ms each" for middle, rate in rounds))
+    # The machine is shared: the best of three rounds is what the page can do.
+    assert min(middle for middle, _ in rounds) < FRAME_MS * 1.06
+    assert max(rate for _, rate in rounds) >= 55
+
+
+def test_sound_is_off_until_it_is_wanted(window: OpenWindow) -> None:
+    ada = window()
+    ada.open_table("Ada", "Quiet", mode="off")
+    sound = ada.page.get_by_role("button", name="Sound")
+
+    assert sound.get_attribute("aria-pressed") == "false"
+    sound.click()
+    ada.until(lambda: sound.get_attribute("aria-pressed") == "true", "it is on")
+    sound.click()
+    ada.until(lambda: sound.get_attribute("aria-pressed") == "false", "it is off")
+
+
+def test_the_pictures_of_the_readme(window: OpenWindow, pictures: Path) -> None:
+    ada, grace = window(), window(phone=True)
+    path = ada.open_table("Ada", "Friday night", pace="ritual")
+    grace.sit_down(path, "Grace")
+    ada.ask("Is anyone there?")
+    ada.spirit_says(1)
+    for number, question in enumerate(("Where did you live?", "Who is with you?", "What was your work?", "Where are you now?"), start=2):
+        grace.ask(question)
+        ada.until(lambda: ada.page.locator(".asking").is_visible() or ada.page.locator(".fire.on").count() > 0, "it begins")
+        long_enough = "() => document.querySelector('.fire.on') && document.querySelector('.spelt').textContent.length >= 5"
+        script = "() => document.querySelectorAll('.line.spirit').length"
+        ada.until(lambda: bool(ada.evaluate(long_enough)) or ada.evaluate(script) >= number, "it spells", within=40)
+        if ada.evaluate(long_enough):
+            break
+    ada.picture(pictures / "table-desk.jpg")
+    grace.picture(pictures / "table-phone.jpg")
+    ada.spirit_says(number, within=45)
+    ada.press("Invite")
+    ada.page.locator(".qr").wait_for()
+    ada.picture(pictures / "invite-desk.jpg")
+    start = window(size={"width": 1440, "height": 900})
+    start.go("/board/")
+    start.page.get_by_role("button", name="Light the candles").wait_for()
+    start.page.wait_for_timeout(400)
+    start.picture(pictures / "start-desk.jpg")
+
+    assert {one.name for one in pictures.iterdir()} >= {"table-desk.jpg", "table-phone.jpg", "invite-desk.jpg", "start-desk.jpg"}

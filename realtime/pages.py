@@ -1,4 +1,4 @@
-"""realtime, `/board` and `/board/{session_id}`: the page that a séance is held in. What it shows, its script decides."""
+"""realtime, `/board` and `/board/{session_id}`: the page to hold a séance in. Its script decides what it shows."""
 
 import hashlib
 from functools import cache

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from run_tests import NO_TESTS, ROOT, run
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.run_tests import NO_TESTS, ROOT, run  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE = ROOT / "clients" / "board" / "node_modules" / "axe-core" / "axe.min.js"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -24,7 +25,7 @@ FLAGS = [
     "--disable-sync",
 ]
 # Restarts and drains that a test sits through are short, and so is a seat that is kept.
-QUICK = {"DRAIN_SECONDS": "1", "SEAT_GRACE_SECONDS": "2", "MAX_USERS_LIMIT": "12"}
+QUICK: dict[str, Any] = {"DRAIN_SECONDS": "1", "SEAT_GRACE_SECONDS": "2", "MAX_USERS_LIMIT": "12"}
 
 OpenWindow = Callable[..., Window]
 

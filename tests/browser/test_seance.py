@@ -41,10 +41,11 @@ def test_two_people_hold_a_seance_and_a_third_comes_late(window: OpenWindow, tmp
 
     for other in paths[1:]:
         apart = sorted(behind(paths[0], other))
-        print(f"{len(apart)} frames in step: half within {apart[len(apart) // 2]:.0f} ms, 95 % in {apart[int(len(apart) * 0.95)]:.0f}")
+        half, most = apart[len(apart) // 2], apart[int(len(apart) * 0.95)]
+        print(f"{len(apart)} frames in step: half within {half:.0f} ms, 95 % in {most:.0f}")
         assert len(apart) > 30, "it stood still for the other"
-        assert apart[len(apart) // 2] <= 20
-        assert apart[int(len(apart) * 0.95)] <= 60
+        assert half <= 20
+        assert most <= 60
     for one in (grace, late):
         assert one.spirit_says(2) == answer
         assert one.texts() == ada.texts()
@@ -59,6 +60,7 @@ def test_two_people_hold_a_seance_and_a_third_comes_late(window: OpenWindow, tmp
     grace.until(lambda: grace.page.locator(".line.now").count() == 1, "a message is marked")
     grace.until(lambda: grace.page.locator(".fire.on").count() > 0, "it is spelt again")
     grace.press("Pause")
+    time.sleep(0.1)  # what was asked for before is drawn
     held = grace.evaluate("() => document.querySelector('.planchette').style.transform")
     time.sleep(0.4)
     assert grace.evaluate("() => document.querySelector('.planchette').style.transform") == held
@@ -113,8 +115,8 @@ def test_a_server_that_restarts_in_the_middle_loses_nothing(make_stack: MakeStac
     ada.see("on its way …")
     server.start()
     for one in (ada, grace):
-        one.until(lambda one=one: not one.page.get_by_text("Try now").is_visible(), "it is back", within=45)
-        one.until(lambda one=one: one.page.locator(".pending").count() == 0, "nothing waits any more")
+        one.until_gone(".line-state", within=45)
+        one.until_gone(".pending")
     ada.ask("After")
     grace.see("After")
 
@@ -149,21 +151,6 @@ def test_the_host_changes_the_spirit_and_sends_somebody_away(window: OpenWindow)
     assert re.search("Eve was sent away", ada.page.locator(".note").last.inner_text())
 
 
-def test_questions_that_wait_are_shown_and_can_be_withdrawn(window: OpenWindow) -> None:
-    ada, grace = window(), window()
-    path = ada.open_table("Ada", "Queue", pace="ritual")
-    grace.sit_down(path, "Grace")
-
-    ada.ask(LONG)
-    ada.until(lambda: ada.page.locator(".fire.on").count() > 0, "the planchette is on a letter")
-    ada.ask("And what is behind it?")
-    grace.ask("What waits for me there?")
-    ada.spirit_says(3, within=60)
-
-    asked = [text for text in ada.texts() if text.endswith(("house", "?"))]
-    assert len(asked) >= 3
-
-
 def test_a_message_is_deleted_for_everybody_and_an_aside_is_marked(window: OpenWindow) -> None:
     ada, grace = window(), window()
     path = ada.open_table("Ada", "Words", mode="open")
@@ -176,5 +163,5 @@ def test_a_message_is_deleted_for_everybody_and_an_aside_is_marked(window: OpenW
     ada.page.get_by_role("button", name="Delete: what Ada said").click()
 
     for one in (ada, grace):
-        one.until(lambda one=one: one.texts() == [], "it is gone")
+        one.until_gone(".line")
     assert ada.page.locator(".line.spirit").count() == 0

@@ -19,7 +19,8 @@ RECORDER = """() => {
   window.path = [];
   const planchette = document.querySelector('.planchette'), board = document.querySelector('.board');
   const step = () => {
-    const [x, y] = (planchette.style.transform.match(/-?[\\d.]+(?=px)/g) ?? []).map((n) => n * 1600 / board.clientWidth);
+    const pixels = planchette.style.transform.match(/-?[\\d.]+(?=px)/g) ?? [];
+    const [x, y] = pixels.map((n) => n * 1600 / board.clientWidth);
     window.path.push([performance.timeOrigin + performance.now(), x, y]);
     window.recording = requestAnimationFrame(step);
   };
@@ -119,6 +120,11 @@ class Window:
         while not holds():
             assert time.monotonic() < end, f"not within {within} s: {what}\n{self.page.inner_text('body')[:1500]}"
             time.sleep(every)
+
+    def until_gone(self, selector: str, *, within: float = 15) -> None:
+        """Wait until nothing on the screen matches."""
+        seen = self.page.locator(selector).filter(visible=True)
+        self.until(lambda: seen.count() == 0, f"no {selector} any more", within=within)
 
     def until_script(self, script: str, what: str, *, within: float = 15) -> None:
         self.until(lambda: bool(self.evaluate(script)), what, within=within)

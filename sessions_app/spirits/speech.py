@@ -69,6 +69,11 @@ def board_line(text: str, layout: str | Layout = "classic-en@1", limit: int = MA
     kept = line.words
     while kept and sum(len(word.letters) for word in kept) > limit:
         kept = kept[:-1]
+    # One character may be several words (¼ is "1 4"): it is kept whole, or not at all.
+    while (
+        kept and len(kept) < len(line.words) and line.words[len(kept)].letters[0].src[0] < kept[-1].letters[-1].src[1]
+    ):
+        kept = kept[:-1]
     if not kept:
         return line.words[0].plain[:limit] if line.words else ""
     if len(kept) < len(line.words) and line.words[len(kept)].gap == "space":

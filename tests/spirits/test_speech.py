@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.spirits.layouts import get_layout
@@ -25,6 +25,8 @@ def test_a_response_is_within_its_limits_whatever_came_in(text: str) -> None:
 
 @quick
 @given(st.text(max_size=200), st.integers(1, 24))
+@example("¼", 1)
+@example("a ¼", 2)
 def test_a_board_line_never_has_more_glyphs_than_allowed(text: str, limit: int) -> None:
     line = board_line(text, limit=limit)
 

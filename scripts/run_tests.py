@@ -21,7 +21,7 @@ REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
 # Whatever touches the database, the channel layer or a server; the rest is the same everywhere.
 ON_SERVICES = [
     f"tests/{name}"
-    for name in ("admin", "api", "commands", "harness", "permissions", "realtime", "services")
+    for name in ("admin", "api", "commands", "faults", "harness", "permissions", "realtime", "services")
     if (ROOT / "tests" / name).is_dir()
 ]
 NO_TESTS = 5  # pytest's exit code for an empty selection
@@ -49,6 +49,8 @@ def run(title: str, services: dict[str, str], arguments: list[str]) -> int:
         unwanted = {*settings_names(), "PYTHONDONTWRITEBYTECODE"}
         from_outside = {name: value for name, value in os.environ.items() if name not in unwanted}
         ours = {"VAR_DIR": var_dir, "ENV_FILE": os.devnull, "SPIRIT_ALLOW_NETWORK": "false"}
+        # Of its own: each pytest that starts shuts the shared one to others, and so to a PostgreSQL in it.
+        ours["PYTEST_DEBUG_TEMPROOT"] = var_dir
         command = [sys.executable, "-m", "pytest", *arguments]
         return subprocess.run(command, env=from_outside | ours | services, check=False).returncode  # noqa: S603
 
@@ -82,15 +84,17 @@ def main() -> int:
 
 
 def parts(given: list[str], *, on_services: bool) -> list[tuple[str, list[str]]]:
-    """The rounds on one kind of services: what was asked for, or all, in several processes and then the faults alone.
+    """The rounds on one kind of services: what was asked for, or all, in several processes, and the rest alone.
 
-    Faults have pass lines in milliseconds: nothing runs beside them. What knows no database runs once.
+    A fault with a pass line in milliseconds bears nothing beside it. What knows no database runs once. The browser has
+    a runner of its own.
     """
     if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
         return [("", given)]
-    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/faults", "--ignore=tests/browser"]
-    together = ["-n", os.environ.get("TEST_PROCESSES", "4"), "--dist", "loadfile"]
-    return [("", [*chosen, *together, *given]), ("faults, ", ["tests/faults", *given])]
+    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/browser"]
+    together = ["-n", os.environ.get("TEST_PROCESSES", "4"), "--dist", "loadfile", "-m", "not alone"]
+    rounds = [("", [*chosen, *together, *given])]
+    return [*rounds, ("one at a time, ", ["tests/faults", "-m", "alone", *given])] if on_services else rounds
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from sessions_app.errors import SeanceError
 from sessions_app.management.addresses import parse
 
+pytestmark = pytest.mark.once
+
 ID = "01a203e1-c6ce-70ff-b0e5-3280a45dd154"
 
 

@@ -27,6 +27,8 @@ from sessions_app.management.terminal.happenings import (
 )  # fmt: skip
 from tests.commands import frames
 
+pytestmark = pytest.mark.once
+
 NOW = 1000.0
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.project.helpers import ROOT, environment, free_port, manage, serving, stop
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 
 
 class House:

@@ -15,6 +15,8 @@ from sessions_app.management.terminal.view import LiveView, PlainView, fitting
 from sessions_app.spirits.board import board_script
 from tests.commands import frames
 
+pytestmark = pytest.mark.once
+
 NOW = 1000.0
 LATER = NOW + board_script("YES").duration_ms / 1000
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2028x\x9b31m"

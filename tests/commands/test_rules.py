@@ -11,6 +11,8 @@ from sessions_app.management.terminal.outbox import Outbox
 from sessions_app.management.terminal.planchette import Planchette
 from sessions_app.spirits.board import board_script
 
+pytestmark = pytest.mark.once
+
 SCRIPT = board_script("OH NO")
 MOVES = [msgspec.to_builtins(move) for move in SCRIPT.moves]
 

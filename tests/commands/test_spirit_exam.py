@@ -8,6 +8,8 @@ from django.core.management import call_command
 
 from sessions_app.management.base import Refused
 
+pytestmark = pytest.mark.once
+
 
 def test_the_oracle_passes_its_examination_in_json() -> None:
     out = StringIO()

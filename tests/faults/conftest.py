@@ -22,6 +22,7 @@ FULL = os.environ.get("SEANCE_FAULTS") == "full"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_fast: a fault in a size that `make test` can afford")
+    config.addinivalue_line("markers", "alone: its pass line is in milliseconds; nothing runs beside it")
     config.addinivalue_line("markers", "row(text, line): the row of the fault table, and its pass line")
 
 
@@ -40,9 +41,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     row = item.get_closest_marker("row")
     if row is None or (report.when != "call" and report.passed):
         return
-    said = item.stash.get(figures.SAID, [])
-    backend = item.stash.get(figures.STOOD_ON, "")
-    figures.note(row.args[0], row.args[1], backend, report.outcome, said)
+    said, stood_on = item.stash.get(figures.SAID, []), item.stash.get(figures.STOOD_ON, "")
+    report.user_properties.append(("row", [*row.args, stood_on, said]))  # travels to the process that sums up
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for text, line, stood_on, said in (value for name, value in report.user_properties if name == "row"):
+        figures.note(text, line, stood_on, report.outcome, said)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

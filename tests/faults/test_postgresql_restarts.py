@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.services]
 
 
 @pytest.mark.faults_fast
+@pytest.mark.alone
 @pytest.mark.row(
     "PostgreSQL `restart -m immediate` under 100 messages/s",
     "no socket closes; sends fail or wait ≤ 5 s; what was acked is stored once",

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.services]
 
 
 @pytest.mark.faults_fast
+@pytest.mark.alone
 @pytest.mark.row(
     "`kill -9` Redis in mid-broadcast, back after 10 s",
     "no socket closes; peers in the same process ≤ 100 ms, across processes ≤ 6 s; nothing lost",

@@ -18,6 +18,7 @@ from tests.harness.server import Backend, Server, Stack
 from tests.harness.services import Databases
 
 SEED = int(os.environ.get("SEANCE_FAULTS_SEED") or random.SystemRandom().randrange(2**31))
+os.environ["SEANCE_FAULTS_SEED"] = str(SEED)  # the same for the processes that a round is spread over
 
 MakeStack = Callable[..., Stack]
 
@@ -26,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "services: needs PostgreSQL and Redis; left out of the embedded round",
         "embedded: only for SQLite; left out of the other round",
+        "once: knows no database; left out of the other round too",
     ):
         config.addinivalue_line("markers", line)
 
@@ -36,8 +38,8 @@ def pytest_report_header() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test that is for one backend only belongs to that backend's round; it is left out of the other."""
-    other = "embedded" if chosen_backend() is Backend.SERVICES else "services"
-    out = [item for item in items if item.get_closest_marker(other)]
+    others = ("embedded", "once") if chosen_backend() is Backend.SERVICES else ("services",)
+    out = [item for item in items if any(item.get_closest_marker(other) for other in others)]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]

@@ -10,6 +10,8 @@ import pytest
 from tests.harness.checker import Broken, check, problems
 from tests.harness.records import Acked, Log, Receipt, Sent, Stored, StoredLog, Stream
 
+pytestmark = pytest.mark.once
+
 Case = tuple[StoredLog, list[Log]]
 
 

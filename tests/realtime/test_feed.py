@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from realtime.feed import Entry, Feed
+
+pytestmark = pytest.mark.once
 
 
 def entry(seq: int, event: str = "message_received") -> Entry:

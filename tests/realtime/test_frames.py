@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from tests.realtime.client import Place, Sitter
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 
 
 async def one(place: Place, **session: object) -> Sitter:

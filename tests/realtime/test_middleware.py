@@ -9,6 +9,8 @@ from pytest_django import Settings
 
 from realtime.middleware import SUBPROTOCOL, arrive, origin_allowed
 
+pytestmark = pytest.mark.once
+
 
 def scope(*headers: tuple[str, str], query: str = "", subprotocols: tuple[str, ...] = ()) -> dict[str, Any]:
     named = [(b"host", b"seance.test:8000"), *((key.encode(), value.encode("latin-1")) for key, value in headers)]

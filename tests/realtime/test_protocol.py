@@ -16,6 +16,8 @@ from realtime.protocol import CLIENT_EVENTS, BadFrame, Command, SendMessage, dec
 from sessions_app.errors import Code
 from tests.services.helpers import with_settings
 
+pytestmark = pytest.mark.once
+
 BAD = {Code.INVALID_FORMAT, Code.UNKNOWN_EVENT, Code.VALIDATION_ERROR}
 EVENTS = sorted(CLIENT_EVENTS)
 SCALARS = (

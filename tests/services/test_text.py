@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sessions_app.errors import Code, SeanceError
 from sessions_app.text import clean_client_msg_id, clean_message, clean_name
 
+pytestmark = pytest.mark.once
+
 ANY_TEXT = st.text(st.characters(), max_size=600) | st.text(
     st.sampled_from("ae\u0301\u0308 \t\n\r\x00\x1b\x7f\x85\u200b\u200d\u202e\u2066\u2800\ufeff\ufffe\ud800\U0001f47b"),
     max_size=40,

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 DRAINING = 4006
 RETRY_SECONDS = 2.0
+CROWD_PAUSE = 0.1  # seconds from one transaction of joins or releases to the next, while they come in crowds
 
 
 class Process:
@@ -47,8 +48,10 @@ class Process:
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
         self.hub = ConnectionManager(self.bridge, self.bus)
         self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
-        self.joins: Batcher[JoinRequest, Joined] = Batcher(self.bridge, join_sessions, name="join")
-        self.releases: Batcher[Release, None] = Batcher(self.bridge, release_connections, name="release")
+        self.joins: Batcher[JoinRequest, Joined] = Batcher(self.bridge, join_sessions, name="join", pause=CROWD_PAUSE)
+        self.releases: Batcher[Release, None] = Batcher(
+            self.bridge, release_connections, name="release", pause=CROWD_PAUSE
+        )
         self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
         self.turns = TurnRunner(self.bridge, self.hub)
         self.draining = False

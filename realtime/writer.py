@@ -1,7 +1,8 @@
 """realtime, group commit: while a transaction is under way, new work gathers; the next transaction takes it all.
 
-There is no timer: an idle process commits at once, a busy one shares a commit among many. What a locked session keeps
-waiting moves to a lane of its own, so that nobody waits for a stranger's room.
+An idle process commits at once, a busy one shares a commit among many. There is no timer, but for joins and releases
+that come in crowds: a thousand people who lost their connection shall not cost the database a thousand transactions.
+What a locked session keeps waiting moves to a lane of its own, so that nobody waits for a stranger's room.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ class Item(Protocol):
     def session_id(self) -> UUID: ...
 
 
+CROWD = 4  # items in one transaction from which on the next may have to wait for the pause
+
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
 Done = Callable[[R | SeanceError], None]
@@ -36,13 +39,21 @@ Entry = tuple[T, Done[R]]
 class Batcher(Generic[T, R]):
     """Runs `work(items, wait=…)` in a database thread, one call at a time, each with all that has gathered.
 
-    With wait=False `work` answers `Busy` for an item whose session somebody else has locked.
+    With wait=False `work` answers `Busy` for an item whose session somebody else has locked. After a crowd the next
+    transaction begins `pause` seconds after the last began, at the earliest, and takes all that came meanwhile.
     """
 
     def __init__(
-        self, bridge: Bridge, work: Callable[..., Sequence[R | SeanceError]], *, name: str, largest: int = 500
+        self,
+        bridge: Bridge,
+        work: Callable[..., Sequence[R | SeanceError]],
+        *,
+        name: str,
+        largest: int = 500,
+        pause: float = 0.0,
     ) -> None:
         self._bridge, self._work, self._name, self._largest = bridge, work, name, largest
+        self._pause, self._not_before = pause, 0.0  # seconds, and on the loop's clock
         self._waiting: list[Entry[T, R]] = []
         self._lanes: dict[UUID, list[Entry[T, R]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,9 +97,15 @@ class Batcher(Generic[T, R]):
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
+        now = asyncio.get_running_loop().time
         try:
             while self._waiting:
+                if (early := self._not_before - now()) > 0:
+                    await asyncio.sleep(early)
+                began = now()
                 batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+                if len(batch) >= CROWD:
+                    self._not_before = began + self._pause
                 self._size.observe(len(batch))
                 for entry in await self._commit(batch, wait=False):
                     self._to_lane(entry)

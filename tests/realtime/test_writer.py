@@ -122,6 +122,27 @@ async def test_a_batch_has_a_largest_size(work: Work, submit: Submit) -> None:
     assert work.batches == [texts[:5], texts[5:10], texts[10:]]
 
 
+async def test_after_a_crowd_the_next_commit_waits_and_takes_all_who_came_meanwhile(work: Work) -> None:
+    bridge = Bridge(4)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=0.3)
+    loop = asyncio.get_running_loop()
+
+    began = loop.time()
+    alone = await outcomes([paused.submit(Item(HERE, "a"))])
+    crowd = await outcomes([paused.submit(Item(HERE, text)) for text in "bcde"])
+    at_once = loop.time() - began
+    late = [paused.submit(Item(HERE, "f"))]
+    await asyncio.sleep(0.1)
+    late.append(paused.submit(Item(HERE, "g")))
+    await outcomes(late)
+    took = loop.time() - began
+    bridge.close()
+
+    assert (alone, crowd) == (["A"], ["B", "C", "D", "E"])
+    assert at_once < 0.3 <= took
+    assert work.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
+
+
 async def test_a_refusal_is_its_own_item_s(submit: Submit) -> None:
     assert await outcomes(submit("a", "", "b")) == ["A", "EMPTY_MESSAGE", "B"]
 

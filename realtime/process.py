@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 DRAINING = 4006
 RETRY_SECONDS = 2.0
-CROWD_PAUSE = 0.1  # seconds from one transaction of joins or releases to the next, while they come in crowds
+CROWD_PAUSE = 0.5  # seconds from one transaction of joins or releases to the next, while they come in crowds
 
 
 class Process:

@@ -8,6 +8,7 @@ What a locked session keeps waiting moves to a lane of its own, so that nobody w
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -28,7 +29,8 @@ class Item(Protocol):
     def session_id(self) -> UUID: ...
 
 
-CROWD = 4  # items in one transaction from which on the next may have to wait for the pause
+TRIES = 4  # of an item in a crowd whose session is locked, before it takes a lane
+CROWD, ENOUGH = 3, 64  # items in one transaction from which on the next waits, and for how many it waits at most
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
@@ -40,7 +42,8 @@ class Batcher(Generic[T, R]):
     """Runs `work(items, wait=…)` in a database thread, one call at a time, each with all that has gathered.
 
     With wait=False `work` answers `Busy` for an item whose session somebody else has locked. After a crowd the next
-    transaction begins `pause` seconds after the last began, at the earliest, and takes all that came meanwhile.
+    transaction begins when enough have gathered, or `pause` seconds after the last began; an item whose session was
+    locked is among them.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Batcher(Generic[T, R]):
     ) -> None:
         self._bridge, self._work, self._name, self._largest = bridge, work, name, largest
         self._pause, self._not_before = pause, 0.0  # seconds, and on the loop's clock
+        self._enough = asyncio.Event()
         self._waiting: list[Entry[T, R]] = []
         self._lanes: dict[UUID, list[Entry[T, R]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,6 +71,8 @@ class Batcher(Generic[T, R]):
             lane.append((item, done))
             return
         self._waiting.append((item, done))
+        if len(self._waiting) == ENOUGH:
+            self._enough.set()
         if not self._running:
             self._running = True
             self._spawn(self._run())
@@ -97,17 +103,21 @@ class Batcher(Generic[T, R]):
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        now = asyncio.get_running_loop().time
+        now, tries = asyncio.get_running_loop().time, dict[int, int]()
         try:
             while self._waiting:
-                if (early := self._not_before - now()) > 0:
-                    await asyncio.sleep(early)
+                await self._gather(self._not_before)
                 began = now()
                 batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-                if len(batch) >= CROWD:
-                    self._not_before = began + self._pause
                 self._size.observe(len(batch))
-                for entry in await self._commit(batch, wait=False):
+                busy = await self._commit(batch, wait=False)
+                if self._pause and len(batch) >= CROWD:
+                    self._not_before = began + self._pause
+                    # Again with the next ones, some times: a lane would be a transaction of its own.
+                    tries = {id(entry): tries.get(id(entry), 0) + 1 for entry in busy}
+                    self._waiting[:0] = [entry for entry in busy if tries[id(entry)] < TRIES]
+                    busy = [entry for entry in busy if tries[id(entry)] >= TRIES]
+                for entry in busy:
                     self._to_lane(entry)
                 if self._lanes:  # what came meanwhile for the same sessions stays behind, whether or not the lock does
                     behind = [entry for entry in self._waiting if entry[0].session_id in self._lanes]
@@ -116,6 +126,13 @@ class Batcher(Generic[T, R]):
                         self._to_lane(entry)
         finally:
             self._running = False
+
+    async def _gather(self, until: float) -> None:
+        self._enough.clear()
+        if len(self._waiting) < ENOUGH and until > asyncio.get_running_loop().time():
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._enough.wait()
 
     def _to_lane(self, entry: Entry[T, R]) -> None:
         session_id = entry[0].session_id

@@ -91,6 +91,8 @@ def entries(session_id: UUID, *, after_seq: int, upto_seq: int) -> list[Entry]:
     """Every durable event with after_seq < seq ≤ upto_seq, in order; deleted messages are left out."""
     span = (after_seq, upto_seq)
     found = [_message_entry(row) for row in _span.rows(session_id, numbers=span)]
+    if len(found) == upto_seq - after_seq:
+        return found  # each number is a message's: there is no other event
     found += [
         Entry(seq, kind, events.frame(kind, data, at=at, seq=seq))
         for seq, kind, data, at in _events.rows(session_id, numbers=span)

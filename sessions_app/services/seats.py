@@ -111,7 +111,10 @@ class _Joining:
         self.seated: dict[UUID, dict[UUID, Participant]] = {key: {} for key in self.sessions}
         self.known: dict[tuple[UUID, UUID], Participant] = {}
         people = [instance(Participant, values) for values in _seated.rows_of(self.sessions)]
-        people += (instance(Participant, values) for values in _of_users.rows_of(self.user_ids))
+        sitting = {(row.session_id, row.user_id) for row in people}
+        wanted = zip(requests, self.user_ids, strict=True)
+        away = [user_id for request, user_id in wanted if (request.session_id, user_id) not in sitting]
+        people += (instance(Participant, values) for values in _of_users.rows_of(away))
         for row in sorted(people, key=attrgetter("joined_at", "id")):
             if row.session_id not in self.sessions:
                 continue

@@ -12,7 +12,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from realtime.bridge import Bridge
-from realtime.writer import Batcher
+from realtime.writer import ENOUGH, Batcher
 from sessions_app.errors import Code, SeanceError
 from sessions_app.services.log import Busy
 
@@ -141,6 +141,19 @@ async def test_after_a_crowd_the_next_commit_waits_and_takes_all_who_came_meanwh
     assert (alone, crowd) == (["A"], ["B", "C", "D", "E"])
     assert at_once < 0.3 <= took
     assert work.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
+
+
+async def test_after_a_crowd_the_next_commit_waits_for_no_more_than_enough(work: Work) -> None:
+    bridge = Bridge(4)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", largest=100, pause=30)
+    texts = [str(number) for number in range(ENOUGH)]
+
+    await outcomes([paused.submit(Item(HERE, text)) for text in "abc"])
+    came = await outcomes([paused.submit(Item(HERE, text)) for text in texts])
+    bridge.close()
+
+    assert came == texts
+    assert work.batches == [["a", "b", "c"], texts]
 
 
 async def test_a_refusal_is_its_own_item_s(submit: Submit) -> None:

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import Any
 
+import msgspec
+
 from .base import Exchange, LoreEntry, Persona
 from .speech import board_line, clean, fit_words
 
@@ -21,6 +23,8 @@ MAX_LORE = 100
 
 _SPECS = {"chara_card_v2": "2.0", "chara_card_v3": "3.0"}
 _FILE_REFERENCE = re.compile(r"#\[\[file:[^\]]*\]\]")
+_IMAGE = re.compile(r"!\[[^\[\]]{0,300}\]\([^()]{0,2000}\)|<img\b[^<>]{0,2000}>", re.IGNORECASE)
+_ADDRESS = re.compile(r"\b(?:https?|data|file):\S+", re.IGNORECASE)
 _MACRO = re.compile(r"\{\{\s*(char|user|original)\s*\}\}|<(BOT|USER)>", re.IGNORECASE)
 _SECTIONS = {
     "greetings": "greetings", "saludos": "greetings",
@@ -52,6 +56,8 @@ def _prose(text: object, limit: int = MAX_VOICE) -> str:
     """Text with its lines kept, invisible and control characters taken out, cut at `limit` characters."""
     if not isinstance(text, str):
         return ""
+    # An image is neither shown nor fetched, and an address is nothing that a spirit should know.
+    text = _ADDRESS.sub("", _IMAGE.sub("", text))
     kept = (c for c in unicodedata.normalize("NFC", text) if c == "\n" or unicodedata.category(c)[0] != "C")
     return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()[:limit]
 
@@ -64,6 +70,27 @@ def _slug(name: str) -> str:
 def _said(lines: list[str]) -> tuple[str, ...]:
     spoken = (fit_words(clean(line)) for line in lines[:MAX_LINES])
     return tuple(dict.fromkeys(line for line in spoken if line))
+
+
+def read_persona(raw: bytes | str, *, locale: str = "en") -> Persona:
+    """A persona from any of the formats: a character card, the project's own JSON, or else steering Markdown.
+
+    Raises `PersonaImportError`.
+    """
+    text = _decode(raw).strip()
+    if not text.startswith("{"):
+        return from_steering(text, locale=locale)
+    _check_depth(text)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PersonaImportError("not_json", "not JSON") from error
+    if "spec" in found:
+        return from_card(text, locale=locale)
+    try:
+        return msgspec.convert(found, Persona)
+    except msgspec.ValidationError as error:
+        raise PersonaImportError("unknown_format", str(error)) from error
 
 
 def from_steering(raw: bytes | str, *, locale: str = "en") -> Persona:

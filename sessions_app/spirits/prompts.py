@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from functools import lru_cache
 from typing import TypedDict
 
 from .base import Line, Persona, SpiritRequest
@@ -14,6 +16,7 @@ from .base import Line, Persona, SpiritRequest
 REVISION = "seance.prompt/1"
 MAX_HISTORY = 12
 MAX_THEME = 200
+RECITED_WORDS = 6
 STOP = ("\nQUESTION", "\nBOARD:", '\n{"seat"')
 
 _HOUSE_RULES = """\
@@ -94,6 +97,27 @@ def build_messages(request: SpiritRequest, *, max_history: int = MAX_HISTORY) ->
     messages.append(ChatMessage(role="system", content=form.format(glyphs=limits.max_glyphs, words=limits.max_words)))
     messages.append(ChatMessage(role="user", content="QUESTION " + _quoted(labels[request.asker], request.question)))
     return messages
+
+
+def guarded(request: SpiritRequest) -> frozenset[tuple[str, ...]]:
+    """Every run of six words of what a model is told about itself: no answer may recite one."""
+    return _runs_of(_secret_text(request.persona))
+
+
+def recites(sentence: str, secrets: frozenset[tuple[str, ...]]) -> bool:
+    """Whether a sentence repeats what only the prompt says."""
+    return not secrets.isdisjoint(_runs_of(sentence))
+
+
+@lru_cache(maxsize=256)
+def _runs_of(text: str) -> frozenset[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.casefold())
+    return frozenset(tuple(words[at : at + RECITED_WORDS]) for at in range(len(words) - RECITED_WORDS + 1))
+
+
+def _secret_text(persona: Persona) -> str:
+    # Examples and the refusal are the persona's own lines, which it may well say.
+    return "\n".join((_HOUSE_RULES, persona.voice, *_FORM.values()))
 
 
 def prompt_hash(messages: list[ChatMessage]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -55,9 +55,16 @@ def _openai_compat(settings: ProviderSettings) -> SpiritProvider:
     return OpenAICompatProvider(settings)
 
 
+def _secondary(settings: ProviderSettings) -> SpiritProvider:
+    from .providers.openai_compat import OpenAICompatProvider
+
+    return OpenAICompatProvider(settings, name="secondary")
+
+
 _SPECS: dict[str, ProviderSpec] = {
     "oracle": ProviderSpec(_oracle, network=False),
     "openai_compat": ProviderSpec(_openai_compat, network=True),
+    "secondary": ProviderSpec(_secondary, network=True),
 }
 
 
@@ -73,9 +80,12 @@ def provider_names() -> tuple[str, ...]:
 
 
 def build_providers(
-    names: Iterable[str], *, allow_network: bool, settings: ProviderSettings | None = None
+    names: Iterable[str],
+    *,
+    allow_network: bool,
+    settings: ProviderSettings | Mapping[str, ProviderSettings] | None = None,
 ) -> list[SpiritProvider]:
-    """The chain in the order given, the oracle always last and always there.
+    """The chain in the order given, the oracle always last and always there. `settings`: for all, or by name.
 
     Raises `UnknownProvider`; `NetworkForbidden` for a network provider when `allow_network` is false.
     """
@@ -87,5 +97,6 @@ def build_providers(
             raise UnknownProvider(f"no spirit provider named {name!r}; there are {', '.join(provider_names())}")
         if spec.network and not allow_network:
             raise NetworkForbidden(f"spirit provider {name!r} needs the network, and SPIRIT_ALLOW_NETWORK is false")
-        chain.append(spec.build(settings or ProviderSettings()))
+        own = settings.get(name) if isinstance(settings, Mapping) else settings
+        chain.append(spec.build(own or ProviderSettings()))
     return chain

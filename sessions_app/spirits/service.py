@@ -23,6 +23,7 @@ from .base import (
     VoiceDelta,
 )
 from .layouts import Layout, get_layout
+from .prompts import guarded, recites
 from .safety import output_problem
 from .speech import board_line, clean, count_words, fit_words, format_response, sentences
 
@@ -39,6 +40,8 @@ MAX_PENDING_CHARS = 2_000
 def _why(error: ProviderError) -> Degraded:
     if isinstance(error, TimedOut):
         return "timeout"
+    if error.code == "budget":
+        return "budget"
     return "filtered" if isinstance(error, Refused) else "provider_down"
 
 
@@ -48,6 +51,7 @@ class _Answer:
     def __init__(self, request: SpiritRequest, layout: Layout) -> None:
         limits = request.persona.limits
         self.layout = layout
+        self.secrets = guarded(request)
         self.refusal = request.persona.refusal
         self.max_words = min(limits.max_words, 30)
         self.max_glyphs = min(limits.max_glyphs, 24)
@@ -63,7 +67,7 @@ class _Answer:
         line = board_line(clean(text), self.layout, self.max_glyphs)
         if not line:
             raise Degenerate("a board line without a letter")
-        if output_problem(line):
+        if output_problem(line) or recites(line, self.secrets):
             raise Refused("the board line was filtered", code="filtered")
         self.board = line
         return [BoardLine(line)]
@@ -83,7 +87,7 @@ class _Answer:
         said = clean(sentence)
         if self.full or not said:
             return []
-        problem = output_problem(said)
+        problem = output_problem(said) or ("leak" if recites(said, self.secrets) else None)
         if problem:
             log.info("spirit sentence filtered", extra={"reason": problem})
             if self.board is None:

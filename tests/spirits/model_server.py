@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from sessions_app.spirits.registry import ProviderSettings
 
@@ -40,9 +41,13 @@ class ModelServer:
 
     def __init__(self, scripts: Sequence[tuple[int, Sequence[Step | None]]]) -> None:
         self._scripts = scripts
-        self.bodies: list[dict[str, object]] = []
+        self.bodies: list[dict[str, Any]] = []
         self.hung_up = 0
         self.port = 0
+
+    def script(self, body: dict[str, Any]) -> tuple[int, Sequence[Step | None]]:
+        """What to answer to this request."""
+        return self._scripts[min(len(self.bodies), len(self._scripts) - 1)]
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -52,8 +57,9 @@ class ModelServer:
             if head.startswith("GET"):
                 await self._models(writer)
                 return
-            status, steps = self._scripts[min(len(self.bodies), len(self._scripts) - 1)]
-            self.bodies.append(json.loads(raw))
+            body = json.loads(raw)
+            status, steps = self.script(body)
+            self.bodies.append(body)
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: text/event-stream\r\nRetry-After: 120\r\n".encode())
             writer.write(b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
             for step in steps:

@@ -43,6 +43,7 @@ class UnknownLayout(LookupError):
     """No layout has this id."""
 
 
+@lru_cache(maxsize=1)
 def layout_ids() -> tuple[str, ...]:
     """Every layout that `get_layout` knows, sorted."""
     return tuple(sorted(path.stem for path in _HERE.glob("*@*.json")))
@@ -55,3 +56,10 @@ def get_layout(layout_id: str) -> Layout:
     if layout_id not in layout_ids():
         raise UnknownLayout(layout_id)
     return msgspec.json.decode((_HERE / f"{layout_id}.json").read_bytes(), type=Layout)
+
+
+def layout_for(locale: str) -> str:
+    """The id of the newest board for a language, such as `es-MX`; English where there is none."""
+    language = locale.replace("_", "-").split("-")[0].lower()
+    found = [layout_id for layout_id in layout_ids() if layout_id.startswith(f"classic-{language}@")]
+    return max(found, default="classic-en@1")

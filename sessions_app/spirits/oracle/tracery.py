@@ -13,6 +13,7 @@ from functools import lru_cache
 
 MAX_DEPTH = 12
 MAX_LENGTH = 600
+MAX_EXPANSIONS = 2_000  # a grammar that doubles at every level must not hold the room up
 
 _TAG = re.compile(r"\[([\w.]+):([^\[\]]*)\]|#([\w.]+)#")
 
@@ -65,6 +66,7 @@ class Grammar:
         self._layers = layers
         self._slots = dict(slots)
         self._topic = topic
+        self._left = MAX_EXPANSIONS
 
     def expansions(self, symbol: str) -> Sequence[str]:
         names = [symbol]
@@ -81,6 +83,7 @@ class Grammar:
 
     def flatten(self, symbol: str, rng: random.Random) -> str:
         """One text for `symbol`. Raises `GrammarError` when there is none."""
+        self._left = MAX_EXPANSIONS
         text = self._expand(symbol, dict(self._slots), rng, 0)
         return " ".join(text.split())
 
@@ -93,7 +96,8 @@ class Grammar:
         )
 
     def _expand(self, symbol: str, slots: dict[str, str], rng: random.Random, depth: int) -> str:
-        if depth > MAX_DEPTH:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
             raise GrammarError(f"{symbol} never ends")
         name, mods = _split(symbol)
         if name in slots:
@@ -118,6 +122,29 @@ class Grammar:
             if sum(map(len, out)) > MAX_LENGTH:
                 raise GrammarError("a text without an end")
         return "".join(out)
+
+
+def endless(layers: Sequence[Mapping[str, Sequence[str]]]) -> list[str]:
+    """Symbols that have no end, or one that is too far away: each would be refused when somebody needs it."""
+    defined = {name: layer[name] for layer in reversed(layers) for name in layer}
+    # (depth, expansions) of the shortest text, from below: what is not defined is a slot, a word.
+    least: dict[str, tuple[int, int]] = {}
+    parts = {
+        name: [[_split(tag)[0] for _, action, tag in _parse(option) if tag and not action] for option in options]
+        for name, options in defined.items()
+    }
+    for _ in range(MAX_DEPTH + 1):
+        for name, options in parts.items():
+            ends = [
+                (max((least[tag][0] for tag in tags if tag in defined), default=0) + 1,
+                 sum(least[tag][1] if tag in defined else 1 for tag in tags) + 1)
+                for tags in options
+                if all(tag in least or tag not in defined for tag in tags)
+            ]  # fmt: skip
+            if ends:
+                least[name] = min(ends)
+    far = (MAX_DEPTH, MAX_EXPANSIONS)
+    return sorted(name for name in layers[0] if name not in least or least[name][0] > far[0] or least[name][1] > far[1])
 
 
 def problems(layers: Sequence[Mapping[str, Sequence[str]]], slots: frozenset[str]) -> list[str]:

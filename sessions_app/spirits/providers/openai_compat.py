@@ -39,16 +39,18 @@ class OpenAICompatProvider:
     """Streams from `settings.base_url`. Deadlines (s): connect 3, first token 6, all tries together 20. One retry,
     and only while nothing was released. Raises `Rejected` when the SDK is not installed or no model is named."""
 
-    def __init__(self, settings: ProviderSettings, *, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self, settings: ProviderSettings, *, name: str = "openai_compat", breaker: Breaker | None = None
+    ) -> None:
         if not settings.model:
             raise Rejected("SPIRIT_MODEL is not set")
-        self._settings = settings
+        self._settings, self._name = settings, name
         self._breaker = breaker or Breaker()
         self._client = _client(settings)
 
     @property
     def name(self) -> str:
-        return "openai_compat"
+        return self._name
 
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,8 @@ from sessions_app.text import CLIENT_MSG_ID_MAX, TEXT_MAX, USER_NAME_MAX
 CLIENT_WORDS: dict[str, str] = {
     "join_session": "Joins the session: the first frame of every socket. Answered by `user_joined` and `welcome`.",
     "leave_session": "Gives the seat back at once; the server closes the socket with 1000.",
-    "send_message": "Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given.",
+    "send_message": "Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then, with its `ref`,"
+    " `error` with `QUEUE_FULL` where the message stands and the spirit will not answer it.",
     "typing": "Says that this user types, or does no more. It expires after 8 seconds.",
     "delete_message": "Takes a message away: its author, the host, staff. Everybody gets `message_deleted`.",
     "cancel_question": "Ends a turn that waits or is being answered: who asked, the host, staff.",
@@ -35,8 +36,13 @@ SERVER_WORDS: dict[str, str] = {
     "user_joined": "Somebody took a place. A joiner gets a copy as the first frame, with every further socket too.",
     "user_left": "Somebody gave the place back, or lost it.",
     "user_typing": "Everybody who types now: the whole set, at each change.",
-    "question_queued": "A question has to wait. Told again when a turn before it begins.",
-    "spirit_thinking": "A turn begins. A second attempt, after a server was lost, begins it again.",
+    "question_queued": "A question has to wait. Told again when its place changes.",
+    "question_merged": "The same was asked already, or a chorus gathers: turn `into` answers this question too.",
+    "question_withdrawn": "Somebody asked what is not for the table. Nothing of it was kept, and nobody is named.",
+    "circle_turn": "In a circle: who may ask now, and until when. Told when that changes.",
+    "safety_notice": "Out of character, to the author alone, in place of an `ack`: nothing was stored or shown.",
+    "spirit_thinking": "A turn begins. Another attempt (a server was lost, or a text that was heard is gone) begins it "
+    "again: forget its moves and sentences.",
     "spirit_move": "The next moves of the planchette, shortly before they are due; to a joiner, those so far.",
     "spirit_voice": "One sentence of an answer that is still being made. The whole text comes with `spirit_response`.",
     "welcome": "You are in: the whole state at position `seq` of log `epoch`.",
@@ -51,11 +57,11 @@ SERVER_WORDS: dict[str, str] = {
 }
 
 # Answers that carry the `ref` of the frame they answer.
-ECHOES = frozenset({"welcome", "ack", "error", "heartbeat", "token_refreshed"})
+ECHOES = frozenset({"welcome", "ack", "safety_notice", "error", "heartbeat", "token_refreshed"})
 # What a client's event may be answered by, besides `error`.
 REPLIES: dict[str, tuple[str, ...]] = {
     "join_session": ("user_joined", "welcome", "resumed", "resync_required"),
-    "send_message": ("ack",),
+    "send_message": ("ack", "safety_notice"),
     "heartbeat": ("heartbeat",),
     "refresh_token": ("token_refreshed",),
 }

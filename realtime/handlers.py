@@ -61,10 +61,17 @@ def _posted(
 ) -> None:
     visit.in_flight -= 1
     if isinstance(result, SeanceError):
-        visit.refuse(result, ref)
+        if result.code == Code.SAFETY_NOTICE:
+            metrics.SAFETY_NOTICES.inc()
+            told = events.SafetyNotice(result.details["kind"], result.message, result.details["links"])
+            visit.tell("safety_notice", told, ref)
+        else:
+            visit.refuse(result, ref)
     elif ref is not None or client_msg_id is not None:
         visit.tell("ack", result.ack(), ref)
         metrics.ACK_SECONDS.observe(time.perf_counter() - began)
+        if result.unanswered is not None:
+            visit.refuse(result.unanswered, ref)
 
 
 async def typing(visit: "SeanceConsumer", command: protocol.Command) -> None:

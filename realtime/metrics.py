@@ -33,6 +33,20 @@ DATABASE_WAIT = Histogram("seance_database_wait_seconds", "Waits for a database 
 LEASES_EXPIRED = Counter("seance_leases_expired_total", "Seats taken from people whose socket or process was gone.")
 LOOP_LAG = Histogram("seance_loop_lag_seconds", "How late the event loop runs a timer.", buckets=_LATENCY)
 TURNS = Counter("seance_turns_total", "Turns of the spirit that this process ended, by end.", ["end"])
+TURNS_ACTIVE = Gauge("seance_turns_active", "Turns that are being answered.", multiprocess_mode="livesum")
+ANSWERS = Counter(
+    "seance_spirit_answers_total", "Answers of the spirit, by source and by why they are degraded.",
+    ["source", "degraded"],
+)  # fmt: skip
+_TURN = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60)
+FIRST_MOVE_SECONDS = Histogram(
+    "seance_spirit_first_move_seconds", "From a turn's claim until its board line is there.", buckets=_TURN
+)
+TURN_SECONDS = Histogram("seance_spirit_turn_seconds", "From a turn's claim until its answer is stored.", buckets=_TURN)
+SPIRIT_TOKENS = Counter("seance_spirit_tokens_total", "Tokens of models, by provider and kind.", ["provider", "kind"])
+SPIRIT_COST = Counter("seance_spirit_cost_microcents_total", "Cost of models in 1e-8 of the currency.", ["provider"])
+SPIRIT_CACHE = Counter("seance_spirit_cache_total", "What the answer cache did.", ["what"])
+SAFETY_NOTICES = Counter("seance_safety_notices_total", "Messages that were answered in private, over sockets.")
 HTTP_REQUESTS = Counter(
     "seance_http_requests_total", "HTTP requests, by kind of path and of status.", ["method", "route", "status"]
 )

@@ -91,7 +91,12 @@ class _MoveFrame(msgspec.Struct):
     data: events.SpiritMove
 
 
+class _ThinkingFrame(msgspec.Struct):
+    data: events.SpiritThinking
+
+
 _move = msgspec.json.Decoder(_MoveFrame)
+_thinking = msgspec.json.Decoder(_ThinkingFrame)
 
 
 def _end_ms(move: dict[str, Any]) -> int:
@@ -121,6 +126,11 @@ class Room:
         """Keep the latest moves, for those who come in while the planchette moves."""
         if notice.event == "spirit_move":
             self.moves.append(notice)
+        elif notice.event == "spirit_thinking":
+            # Another attempt at a turn spells its line anew.
+            turn = _thinking.decode(notice.text).data.turn_id
+            if any(_move.decode(moves.text).data.turn_id == turn for moves in list(self.moves)[-1:]):
+                self.moves.clear()
 
     def running_moves(self) -> list[Notice]:
         """The moves, so far, of the script that is being played; none where the last one known is over."""

@@ -1,14 +1,16 @@
 """realtime, the spirit at work: turns are claimed, answered beside the consumers, and told as they come.
 
 The rows are the queue (`services.turns`): this runner only holds leases. Whatever kills it, another one takes the turn
-over when the lease runs out, and the fence keeps the first from ending it a second time.
+over when the lease runs out, and the fence keeps the first from ending it a second time. A runner that is told to stop
+gives its turns back at once.
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -16,24 +18,26 @@ import structlog
 from django.conf import settings
 
 from realtime import metrics
+from realtime.answers import Answers
 from realtime.bridge import Bridge
 from realtime.connections import ConnectionManager
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
 from sessions_app.publish import Notice, notice
 from sessions_app.services import turns
-from sessions_app.services.turns import LEASE_SECONDS, WAKE, Claim
-from sessions_app.spirits.base import BoardLine, Finish, ProviderError, SpiritRequest, VoiceDelta
+from sessions_app.services.turns import WAKE, Claim, Cost, Later
+from sessions_app.spirits.base import BoardLine, Finish, ProviderError, SpiritRequest, TimedOut, Usage, VoiceDelta
 from sessions_app.spirits.board import BoardScript, move_batches
-from sessions_app.spirits.personas import load_persona
-from sessions_app.spirits.registry import ProviderSettings, build_providers
-from sessions_app.spirits.service import generate_response
-from sessions_app.spirits.speech import format_response
+from sessions_app.spirits.layouts import layout_for
+from sessions_app.spirits.prompts import build_messages, prompt_hash
+from sessions_app.spirits.speech import FormattedResponse, format_response
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 32  # turns that one process answers at the same time
-LEAD = timedelta(milliseconds=250)  # so that every screen has the first moves before they begin
+LEAD = timedelta(milliseconds=250)  # a batch of moves is sent so long before it is due
+# Beyond every deadline of its own, an answer is given up: no provider may hold a turn for ever.
+GIVE_UP_SECONDS = 60.0
 
 
 class _CancelledFrame(msgspec.Struct):
@@ -44,22 +48,19 @@ _cancelled = msgspec.json.Decoder(_CancelledFrame)
 
 
 class TurnRunner:
-    """Answers the turns of one process's sessions."""
+    """Answers the turns of one process's sessions, and those that nobody else looks after."""
 
     def __init__(self, bridge: Bridge, hub: ConnectionManager) -> None:
         self._bridge, self._hub = bridge, hub
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._looking: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._making: dict[UUID, asyncio.Task[None]] = {}
+        self._held: dict[UUID, Claim] = {}
         self._moving: dict[UUID, asyncio.Task[None]] = {}
-        self._board_free_at: dict[UUID, datetime] = {}
-        env = settings.SEANCE
-        self._providers = build_providers(
-            env.spirit_providers,
-            allow_network=env.spirit_allow_network,
-            settings=ProviderSettings(base_url=env.spirit_base_url, api_key=env.spirit_api_key, model=env.spirit_model),
-        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+        self._answers = Answers(bridge)
 
     def start(self) -> None:
         """Listen for turns that wait, and look for those that were left behind."""
@@ -67,48 +68,62 @@ class TurnRunner:
         self._spawn(self._poll())
 
     async def stop(self) -> None:
-        """Let go: what is unfinished is taken over when its lease runs out."""
-        tasks = [*self._running.values(), *self._tasks]
+        """Let go, and give back what is unfinished, so that another process goes on with it at once."""
+        self._is_stopping = True
+        held = list(self._held.values())
+        tasks = [*self._looking.values(), *self._making.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for provider in self._providers:
-            await provider.aclose()
+        for claim in held:
+            try:
+                await self._bridge.call(
+                    turns.release, session_id=claim.session_id, turn_id=claim.turn_id, attempt=claim.attempt
+                )
+            except SeanceError as error:  # the lease says the same, later
+                log.warning("turn_not_given_back", turn_id=str(claim.turn_id), code=error.code)
+        await self._answers.aclose()
+
+    # --- What there is to do ------------------------------------------------------------------------------------------
 
     def wake(self, session_id: UUID) -> None:
         """See whether there is something to answer in a session."""
-        if session_id in self._running:
+        if self._is_stopping:
+            return
+        if session_id in self._looking:
             self._again.add(session_id)
             return
         task = asyncio.get_running_loop().create_task(self._work(session_id))
-        self._running[session_id] = task
-        task.add_done_callback(lambda _: self._ended(session_id))
+        self._looking[session_id] = task
+        task.add_done_callback(lambda _: self._looked(session_id))
 
-    def _ended(self, session_id: UUID) -> None:
-        self._running.pop(session_id, None)
+    def _looked(self, session_id: UUID) -> None:
+        self._looking.pop(session_id, None)
         if session_id in self._again:
             self._again.discard(session_id)
             self.wake(session_id)
 
     def _hear(self, told: Notice) -> None:
         if told.event == WAKE:
+            if told.text:
+                self._drop(UUID(told.text))
             self.wake(UUID(told.session))
         elif told.event == "spirit_cancelled":
-            self._cancelled(UUID(told.session), _cancelled.decode(told.text).data.turn_id)
+            self._drop(_cancelled.decode(told.text).data.turn_id)
 
-    def _cancelled(self, session_id: UUID, turn_id: UUID) -> None:
-        """Stop the planchette, and the work on the turn, if they are here; then look for what is left to do."""
-        if (moving := self._moving.get(turn_id)) is not None:
-            moving.cancel()
-            self._board_free_at.pop(session_id, None)
-        if (task := self._running.get(session_id)) is not None:
-            self._again.add(session_id)
-            task.cancel()
+    def _drop(self, turn_id: UUID) -> None:
+        """Stop the planchette and the work on a turn, if they are here: it has ended, or begins anew."""
+        for tasks in (self._moving, self._making):
+            if (task := tasks.get(turn_id)) is not None:
+                task.cancel()
 
     async def _poll(self) -> None:
+        lease = turns.lease_seconds()
         while True:
-            await asyncio.sleep(settings.SEANCE.head_poll_seconds)
+            await asyncio.sleep(min(settings.SEANCE.head_poll_seconds, lease / 3))
+            self._answers.report()
             try:
+                await self._bridge.call(_tend, self._hub.session_ids())
                 for session_id in await self._bridge.call(turns.sessions_with_turns, self._hub.session_ids()):
                     self.wake(session_id)
             except SeanceError as error:
@@ -117,95 +132,117 @@ class TurnRunner:
     async def _work(self, session_id: UUID) -> None:
         async with self._gate:
             try:
-                while (claim := await self._bridge.call(turns.claim, session_id)) is not None:
-                    await self._answer(claim)
+                while (found := await self._bridge.call(turns.claim, session_id)) is not None:
+                    if isinstance(found, Later):
+                        asyncio.get_running_loop().call_later(found.seconds, self.wake, session_id)
+                        return
+                    await self._see_through(found)
             except SeanceError as error:
                 log.warning("turn_not_claimed", session_id=str(session_id), code=error.code)
 
-    async def _answer(self, claim: Claim) -> None:
-        """One turn, from the claim to its end; nothing but a lost lease or a cancel leaves it open."""
-        keeper = self._spawn(self._keep(claim, asyncio.current_task()))
+    # --- One turn -----------------------------------------------------------------------------------------------------
+
+    async def _see_through(self, claim: Claim) -> None:
+        """One turn, from the claim to its end, or to the moment when it is no longer ours."""
+        self._held[claim.turn_id] = claim
+        making = self._making[claim.turn_id] = self._spawn(self._make(claim))
+        keeper = self._spawn(self._keep(claim, making))
+        metrics.TURNS_ACTIVE.inc()
         try:
-            board, voice, finish = await self._generate(claim)
-            persona = load_persona(claim.persona)
-            response = format_response(voice, board=board, pace=claim.pace, seed=_seed(claim))  # type: ignore[arg-type]
-            await self._end(turns.answer, claim, response=response, finish=finish)
-            log.info("turn_answered", turn_id=str(claim.turn_id), source=finish.source, persona=persona.slug)
-            metrics.TURNS.labels("answered").inc()
-        except ProviderError as error:
-            log.warning("turn_failed", turn_id=str(claim.turn_id), code=error.code)
-            metrics.TURNS.labels("failed").inc()
-            await self._end(turns.fail, claim, code=Code.SPIRIT_ERROR)
-        except Exception as error:
-            if isinstance(error, SeanceError):  # the database is away: the lease runs out, and the turn is tried again
-                raise
-            log.exception("turn_crashed", turn_id=str(claim.turn_id))
-            metrics.TURNS.labels("failed").inc()
-            await self._end(turns.fail, claim, code=Code.SPIRIT_ERROR)
+            await asyncio.wait({making})
         finally:
             keeper.cancel()
+            metrics.TURNS_ACTIVE.dec()
+            if self._making.get(claim.turn_id) is making:
+                del self._making[claim.turn_id]
+            if not self._is_stopping:
+                self._held.pop(claim.turn_id, None)
 
-    async def _end(self, service: Any, claim: Claim, **how: object) -> None:
-        held = await self._bridge.call(
-            service, session_id=claim.session_id, turn_id=claim.turn_id, attempt=claim.attempt, **how
-        )
-        if not held:
-            log.info("turn_lost", turn_id=str(claim.turn_id), attempt=claim.attempt)
+    async def _make(self, claim: Claim) -> None:
+        began = time.monotonic()
+        try:
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    response, finish, cost = await self._generate(claim, began)
+            except TimeoutError:
+                raise TimedOut("the answer was given up") from None
+            held = await self._bridge.call(turns.answer, **_fence(claim), response=response, finish=finish, cost=cost)
+            if not held:
+                log.info("turn_lost", turn_id=str(claim.turn_id), attempt=claim.attempt)
+                return
+            metrics.TURNS.labels("answered").inc()
+            metrics.ANSWERS.labels(finish.source, finish.degraded or "none").inc()
+            metrics.TURN_SECONDS.observe(time.monotonic() - began)
+            log.info(
+                "turn_answered", turn_id=str(claim.turn_id), source=finish.source, degraded=finish.degraded,
+                persona=claim.persona.slug, version=claim.persona.version,
+            )  # fmt: skip
+        except ProviderError as error:
+            log.warning("turn_failed", turn_id=str(claim.turn_id), code=error.code)
+            await self._fail(claim)
+        except SeanceError as error:  # the database is away: the lease runs out, and the turn is tried again
+            log.warning("turn_left", turn_id=str(claim.turn_id), code=error.code)
+        except Exception:
+            log.exception("turn_crashed", turn_id=str(claim.turn_id))
+            await self._fail(claim)
 
-    async def _generate(self, claim: Claim) -> tuple[str, str, Finish]:
+    async def _fail(self, claim: Claim) -> None:
+        metrics.TURNS.labels("failed").inc()
+        try:
+            await self._bridge.call(turns.fail, **_fence(claim), code=Code.SPIRIT_ERROR)
+        except SeanceError as error:
+            log.warning("turn_left", turn_id=str(claim.turn_id), code=error.code)
+
+    async def _generate(self, claim: Claim, began: float) -> tuple[FormattedResponse, Finish, Cost]:
         """Hear the provider out, telling the board line and each sentence as they come."""
-        request = SpiritRequest(
-            session_id=str(claim.session_id),
-            seed=claim.seed,
-            turn=claim.number,
-            attempt=claim.attempt,
-            question=claim.question,
-            asker=claim.asker,
-            people=claim.people,
-            history=claim.history,
-            persona=load_persona(claim.persona),
-            context_seq=claim.context_seq,
-        )
+        request = _request(claim)
+        cost = Cost(prompt_hash=prompt_hash(build_messages(request)))
         board, voice = "", []
-        async with aclosing(generate_response(request, self._providers)) as stream:
+        async with aclosing(self._answers.stream(claim, request)) as stream:
             async for item in stream:
                 if isinstance(item, BoardLine):
                     board = item.text
-                    script = format_response("", board=board, pace=claim.pace, seed=_seed(claim)).board_script  # type: ignore[arg-type]
-                    self._moving[claim.turn_id] = moving = self._spawn(self._move(claim, script))
-                    moving.add_done_callback(lambda _: self._moving.pop(claim.turn_id, None))
+                    await self._begin_moves(claim, board, began)
                 elif isinstance(item, VoiceDelta):
                     voice.append(item.text)
                     self._tell(claim, "spirit_voice", events.SpiritVoice(claim.turn_id, item.text))
+                elif isinstance(item, Usage):
+                    cost = Cost(item.prompt_tokens, item.completion_tokens, item.cost_microcents, cost.prompt_hash)
                 elif isinstance(item, Finish):
-                    return board, " ".join(voice), item
+                    return _formatted(claim, " ".join(voice), board), item, cost
         raise ProviderError("the stream ended without an end", code="no_finish")
 
-    async def _move(self, claim: Claim, script: BoardScript) -> None:
-        """Send the planchette's moves shortly before they are due; a script waits for the end of the one before it."""
-        free_at = self._board_free_at.get(claim.session_id)
-        starts_at = max(datetime.now(UTC) + LEAD, free_at or datetime.min.replace(tzinfo=UTC))
-        self._board_free_at[claim.session_id] = starts_at + timedelta(milliseconds=script.duration_ms)
+    async def _begin_moves(self, claim: Claim, board: str, began: float) -> None:
+        script = _formatted(claim, "", board).board_script
+        starts_at = await self._bridge.call(turns.begin_moves, **_fence(claim), duration_ms=script.duration_ms)
+        if starts_at is None:
+            raise asyncio.CancelledError  # somebody else has the turn
+        moving = self._moving[claim.turn_id] = self._spawn(self._move(claim, script, starts_at))
+        moving.add_done_callback(lambda task: self._stopped(claim.turn_id, task))
+        metrics.FIRST_MOVE_SECONDS.observe(time.monotonic() - began)
+
+    def _stopped(self, turn_id: UUID, task: "asyncio.Task[None]") -> None:
+        if self._moving.get(turn_id) is task:
+            del self._moving[turn_id]
+
+    async def _move(self, claim: Claim, script: BoardScript, starts_at: datetime) -> None:
+        """Send the planchette's moves shortly before they are due."""
         for batch in move_batches(script):
             due = starts_at + timedelta(milliseconds=batch.due_ms) - LEAD
             await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
             moves = msgspec.to_builtins(batch.moves)
             self._tell(claim, "spirit_move", events.SpiritMove(claim.turn_id, starts_at, moves))
-        await asyncio.sleep(max(0.0, (starts_at - datetime.now(UTC)).total_seconds() + script.duration_ms / 1000))
-        if self._board_free_at.get(claim.session_id, starts_at) <= datetime.now(UTC):
-            self._board_free_at.pop(claim.session_id, None)
 
     def _tell(self, claim: Claim, event: str, data: msgspec.Struct) -> None:
         self._hub.publish([notice(claim.session_id, event, data)])
 
-    async def _keep(self, claim: Claim, task: "asyncio.Task[Any] | None") -> None:
+    async def _keep(self, claim: Claim, making: "asyncio.Task[None]") -> None:
         """Extend the lease while the answer is made; a turn that is no longer ours is dropped."""
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
+            await asyncio.sleep(turns.lease_seconds() / 3)
             try:
                 if not await self._bridge.call(turns.extend, turn_id=claim.turn_id, attempt=claim.attempt):
-                    if task is not None:
-                        task.cancel()
+                    making.cancel()
                     return
             except SeanceError as error:
                 log.warning("turn_lease_not_extended", turn_id=str(claim.turn_id), code=error.code)
@@ -217,6 +254,34 @@ class TurnRunner:
         return task
 
 
-def _seed(claim: Claim) -> int:
-    """What fixes the planchette's small hesitations: the same for whoever replays the turn."""
-    return (claim.seed + claim.number) % 2**31
+def _tend(session_ids: list[UUID]) -> None:
+    """What time does to turns, whoever is there."""
+    turns.expire_waiting()
+    turns.cancel_in_empty_rooms()
+    turns.pass_over(session_ids)
+
+
+def _fence(claim: Claim) -> dict[str, Any]:
+    return {"session_id": claim.session_id, "turn_id": claim.turn_id, "attempt": claim.attempt}
+
+
+def _request(claim: Claim) -> SpiritRequest:
+    return SpiritRequest(
+        session_id=str(claim.session_id),
+        seed=claim.seed,
+        turn=claim.number,
+        attempt=claim.attempt,
+        question=claim.question,
+        asker=claim.asker,
+        people=claim.people,
+        history=claim.history,
+        persona=claim.persona,
+        context_seq=claim.context_seq,
+    )
+
+
+def _formatted(claim: Claim, voice: str, board: str) -> FormattedResponse:
+    """The seed fixes the planchette's small hesitations: the same for whoever replays the turn."""
+    seed = (claim.seed + claim.number) % 2**31
+    layout = layout_for(claim.persona.locale)
+    return format_response(voice, board=board, layout=layout, pace=cast(Any, claim.pace), seed=seed)

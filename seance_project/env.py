@@ -45,7 +45,7 @@ Hosts = tuple[
 Origins = tuple[Annotated[str, Meta(pattern=r"^(\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$")], ...]
 # Of one to nine digits, per second, minute, hour or day; more than one is separated by semicolons.
 RATES = r"^[a-z-]{1,40}=[1-9][0-9]{0,8}/(second|minute|hour|day)(;[1-9][0-9]{0,8}/(second|minute|hour|day)){0,4}$"
-Provider = Literal["oracle", "openai_compat"]
+Provider = Literal["oracle", "openai_compat", "secondary"]
 
 
 class Env(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,7 +219,7 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Provider, ...],
         text(
             "Who answers, in order; the oracle needs no network.",
-            "a list of oracle and openai_compat",
+            "a list of oracle, openai_compat and secondary",
             min_length=1,
         ),
     ] = ("oracle",)
@@ -233,6 +233,56 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     spirit_api_key: Annotated[str, secret("Its key.", "one line of printable text", pattern=r"^[!-~]*$")] = ""
     spirit_model: Annotated[str, text("Its model.", "one line of text", pattern=r"^[^\r\n]*$")] = ""
+    spirit_secondary_base_url: Annotated[
+        str,
+        text(
+            "Another such server, for secondary: asked when the first does not answer.",
+            "an http or https URL",
+            pattern=r"^(https?://[^\s/]+\S*)?$",
+        ),
+    ] = ""
+    spirit_secondary_api_key: Annotated[str, secret("Its key.", "one line of printable text", pattern=r"^[!-~]*$")] = ""
+    spirit_secondary_model: Annotated[str, text("Its model.", "one line of text", pattern=r"^[^\r\n]*$")] = ""
+    spirit_prompt_price: Annotated[
+        int, Meta(ge=0, le=10**12, description="Microcents (1e-8 of the currency) for 1,000 prompt tokens.")
+    ] = 0
+    spirit_completion_price: Annotated[
+        int, Meta(ge=0, le=10**12, description="Microcents for 1,000 tokens of an answer.")
+    ] = 0
+    spirit_first_token_seconds: Annotated[
+        float, Meta(ge=0.1, le=60, description="How long a model may take to begin.")
+    ] = 6
+    spirit_total_seconds: Annotated[
+        float, Meta(ge=0.2, le=120, description="How long all models together may take for an answer.")
+    ] = 20
+    spirit_lease_seconds: Annotated[
+        float, Meta(ge=0.5, le=600, description="How long a turn is held by a process that does not renew it.")
+    ] = 15
+    spirit_cache_seconds: Annotated[
+        int, Meta(ge=0, le=30 * 86_400, description="How long a model's answer may be given again; 0 keeps none.")
+    ] = 6 * 3600
+    spirit_calls_per_seat: Annotated[
+        int, Meta(ge=0, le=10**9, description="Model calls for one person in one session a day; 0 is no limit.")
+    ] = 0
+    spirit_calls_per_session: Annotated[
+        int, Meta(ge=0, le=10**9, description="Model calls for one session a day; 0 is no limit.")
+    ] = 0
+    spirit_calls_per_provider: Annotated[
+        int, Meta(ge=0, le=10**9, description="Calls to one model server a day; 0 is no limit.")
+    ] = 0
+    spirit_calls_per_day: Annotated[
+        int, Meta(ge=0, le=10**9, description="Model calls of the whole installation a day; 0 is no limit.")
+    ] = 0
+    spirit_tokens_per_day: Annotated[
+        int, Meta(ge=0, le=10**12, description="Tokens of the whole installation a day; 0 is no limit.")
+    ] = 0
+    spirit_help_lines: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[^\x00-\x1f]{1,200}$")], ...],
+        text(
+            "Where somebody in distress finds help: shown to that person alone.",
+            "a list of addresses or telephone numbers",
+        ),
+    ] = ("https://findahelpline.com",)
     spirit_allow_network: Annotated[
         bool, Meta(description="Off for tests: a provider that needs the network refuses to start.")
     ] = True

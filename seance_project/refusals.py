@@ -33,12 +33,14 @@ def check(env: Env) -> None:
         raise EnvError("ADMIN_PASSWORD" if env.admin_email else "ADMIN_EMAIL", "must be set with the other of the two")
     if env.presence_lease_seconds <= 2 * env.presence_renew_seconds:
         raise EnvError("PRESENCE_LEASE_SECONDS", "must be more than twice PRESENCE_RENEW_SECONDS")
-    if "openai_compat" in env.spirit_providers:
-        for name in ("spirit_base_url", "spirit_model"):
+    for provider, prefix in (("openai_compat", "spirit"), ("secondary", "spirit_secondary")):
+        if provider not in env.spirit_providers:
+            continue
+        for name in (f"{prefix}_base_url", f"{prefix}_model"):
             if not getattr(env, name):
-                raise EnvError(name.upper(), "is required while SPIRIT_PROVIDERS has openai_compat")
+                raise EnvError(name.upper(), f"is required while SPIRIT_PROVIDERS has {provider}")
         if not env.spirit_allow_network:
-            raise EnvError("SPIRIT_ALLOW_NETWORK", "must be true while SPIRIT_PROVIDERS has openai_compat")
+            raise EnvError("SPIRIT_ALLOW_NETWORK", f"must be true while SPIRIT_PROVIDERS has {provider}")
     if len(set(env.spirit_providers)) < len(env.spirit_providers):
         raise EnvError("SPIRIT_PROVIDERS", "must name each provider once")
     for item in env.rate_limits:

@@ -41,7 +41,9 @@ class Code(StrEnum):
     MESSAGE_TOO_LONG = "MESSAGE_TOO_LONG"
     SPIRIT_ERROR = "SPIRIT_ERROR"
     QUEUE_FULL = "QUEUE_FULL"
+    QUEUE_EXPIRED = "QUEUE_EXPIRED"
     NOT_YOUR_TURN = "NOT_YOUR_TURN"
+    SAFETY_NOTICE = "SAFETY_NOTICE"
 
 
 CODES: Mapping[Code, Row] = {
@@ -66,7 +68,9 @@ CODES: Mapping[Code, Row] = {
     Code.MESSAGE_TOO_LONG: Row(400, "A message has at most 500 characters."),
     Code.SPIRIT_ERROR: Row(500, "The spirit could not answer.", retryable=True),
     Code.QUEUE_FULL: Row(409, "Too many questions are waiting.", retryable=True),
+    Code.QUEUE_EXPIRED: Row(409, "The question has waited too long.", retryable=True),
     Code.NOT_YOUR_TURN: Row(409, "It is somebody else's turn.", retryable=True),
+    Code.SAFETY_NOTICE: Row(422, "This was not passed to the table."),
 }
 
 

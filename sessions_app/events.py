@@ -17,11 +17,19 @@ RoleName = Literal["host", "participant", "observer"]
 
 
 class SpiritSettings(Struct, frozen=True):
-    """Which spirit comes to a session, when it answers, and how fast its planchette moves."""
+    """Which spirit comes to a session, when it answers, and how fast its planchette moves.
+
+    Its language, the dials (0–100) and the theme are there where the host has set them.
+    """
 
     persona: str
     mode: Literal["open", "summoned", "circle", "chorus", "off"]
     pace: Literal["ritual", "brisk", "instant"]
+    locale: str | UnsetType = UNSET
+    warmth: int | UnsetType = UNSET
+    riddling: int | UnsetType = UNSET
+    menace: int | UnsetType = UNSET
+    theme: str | UnsetType = UNSET
 
 
 class SessionData(Struct, frozen=True):
@@ -81,7 +89,8 @@ class MessageData(Struct):
 
 
 class AnswerData(MessageData):
-    """A message of the spirit. `letter_timings`: one integer of 50–500 ms for each character of `text`."""
+    """A message of the spirit. `letter_timings`: one integer of 50–500 ms for each character of `text`. `starts_at`:
+    when the planchette began, or begins, to spell `board_script`; null where nobody was shown it."""
 
     board_script: dict[str, Any]
     letter_timings: list[int]
@@ -89,6 +98,7 @@ class AnswerData(MessageData):
     audio_url: str | None
     source: str
     degraded: str | None
+    starts_at: datetime | None
 
 
 class MessageReceived(MessageData):
@@ -148,6 +158,33 @@ class QuestionQueued(Struct, frozen=True):
     message_id: UUID
     asker: PersonRef
     position: int
+
+
+class QuestionMerged(Struct, frozen=True):
+    """`question_merged`: the same was asked already, or a chorus gathers; turn `into` answers this one too."""
+
+    turn_id: UUID
+    message_id: UUID
+    into: UUID
+
+
+class QuestionWithdrawn(Struct, frozen=True):
+    """`question_withdrawn`: something was asked that is not for the table; nothing of it was kept."""
+
+
+class CircleTurn(Struct, frozen=True):
+    """`circle_turn`: in a circle this person may ask now, until `until`; then the next one may."""
+
+    user: PersonRef
+    until: datetime
+
+
+class SafetyNotice(Struct, frozen=True):
+    """`safety_notice`: out of character, to the author only, in place of an `ack`: nothing was stored or shown."""
+
+    kind: str
+    text: str
+    links: list[str]
 
 
 class SpiritThinking(Struct, frozen=True):
@@ -233,6 +270,7 @@ class TurnData(Struct, frozen=True):
     asker: PersonRef
     persona: str
     started_at: datetime | None
+    starts_at: datetime | None = None
 
 
 class WelcomeSpirit(Struct, frozen=True):
@@ -307,6 +345,9 @@ STATE: dict[str, type[Struct]] = {
     "user_left": UserLeft,
     "user_typing": UserTyping,
     "question_queued": QuestionQueued,
+    "question_merged": QuestionMerged,
+    "question_withdrawn": QuestionWithdrawn,
+    "circle_turn": CircleTurn,
     "spirit_thinking": SpiritThinking,
     "spirit_move": SpiritMove,
     "spirit_voice": SpiritVoice,
@@ -316,6 +357,7 @@ ANSWERS: dict[str, type[Struct]] = {
     "resumed": Resumed,
     "resync_required": ResyncRequired,
     "ack": Ack,
+    "safety_notice": SafetyNotice,
     "error": ErrorData,
     "heartbeat": Heartbeat,
     "token_expiring": TokenExpiring,

@@ -18,6 +18,7 @@ S = TypeVar("S", bound=Struct)
 # A name or text is bounded twice: here roughly, by its raw length, and in `text` exactly, once it is normalised.
 RawName = Annotated[str, Meta(max_length=400)]
 MaxUsers = Annotated[int, Meta(ge=2, le=1000, description="Seats; the upper bound is the setting MAX_USERS_LIMIT.")]
+Dial = Annotated[int, Meta(ge=0, le=100, description="0–100; null is the persona's own.")]
 Access = Literal["open", "members", "invite"]
 
 
@@ -27,6 +28,13 @@ class SpiritInput(Struct, frozen=True, kw_only=True):
     persona: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")] | UnsetType = UNSET
     mode: Literal["open", "summoned", "circle", "chorus", "off"] | UnsetType = UNSET
     pace: Literal["ritual", "brisk", "instant"] | UnsetType = UNSET
+    locale: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[A-Za-z]{2,4})?$", description="Its language.")] | UnsetType = (
+        UNSET
+    )
+    warmth: Dial | None | UnsetType = UNSET
+    riddling: Dial | None | UnsetType = UNSET
+    menace: Dial | None | UnsetType = UNSET
+    theme: Annotated[str, Meta(max_length=400)] | UnsetType = UNSET
 
 
 class UpdateSession(Struct, frozen=True, kw_only=True):

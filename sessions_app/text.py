@@ -11,6 +11,7 @@ from sessions_app.errors import Code, SeanceError, invalid
 SESSION_NAME_MAX = 100
 USER_NAME_MAX = 50
 TEXT_MAX = 500
+THEME_MAX = 200
 CLIENT_MSG_ID_MAX = 64
 
 # Bidirectional controls can make a name read as another one: UAX #9, section 2.
@@ -59,6 +60,11 @@ def clean_name(value: str, *, limit: int, field: str = "name") -> str:
     if len(name) > limit:
         raise invalid(**{field: f"Ensure this field has no more than {limit} characters."})
     return name
+
+
+def clean_theme(value: str) -> str:
+    """What a host wants an evening to be about, on one line; it may be empty. Raises `VALIDATION_ERROR`."""
+    return clean_name(value, limit=THEME_MAX, field="spirit") if value.strip() else ""
 
 
 def clean_message(value: str) -> str:

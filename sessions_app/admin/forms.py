@@ -9,10 +9,9 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 
 from sessions_app.errors import SeanceError
-from sessions_app.models import Session, User
+from sessions_app.models import Session, SpiritPersona, User
 from sessions_app.selectors.sessions import taken_seats
-from sessions_app.spirits.personas import bundled
-from sessions_app.text import SESSION_NAME_MAX, USER_NAME_MAX, clean_name
+from sessions_app.text import SESSION_NAME_MAX, THEME_MAX, USER_NAME_MAX, clean_name
 
 if TYPE_CHECKING:
     _SessionForm = forms.ModelForm[Session]
@@ -31,14 +30,34 @@ def cleaned(name: str, limit: int) -> str:
         raise ValidationError(refused.details["name"]) from None
 
 
+DIALS = ("spirit_warmth", "spirit_riddling", "spirit_menace")
+
+
+def _personas() -> list[tuple[str, str]]:
+    """Every persona that a session may have; one in another language must be chosen with it, over the API."""
+    rows = SpiritPersona.objects.filter(current__isnull=False).order_by("slug")
+    return [(slug, slug) for slug in rows.values_list("slug", flat=True).distinct()]
+
+
 class SessionForm(_SessionForm):
     """A session's settings."""
 
-    spirit_persona = forms.ChoiceField(choices=lambda: [(slug, slug) for slug, _ in bundled()])
+    spirit_persona = forms.ChoiceField(choices=lambda: _personas())
+    spirit_theme = forms.CharField(required=False, max_length=THEME_MAX)
 
     class Meta:
         model = Session
-        fields = ("name", "max_users", "access", "is_listed", "spirit_persona", "spirit_mode", "spirit_pace")
+        fields = (
+            "name",
+            "max_users",
+            "access",
+            "is_listed",
+            "spirit_persona",
+            "spirit_mode",
+            "spirit_pace",
+            *DIALS,
+            "spirit_theme",
+        )
 
     def clean_name(self) -> str:
         return cleaned(self.cleaned_data["name"], SESSION_NAME_MAX)

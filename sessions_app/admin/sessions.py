@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import ReadOnlyInline, SeanceAdmin, actor, link, report, row_of
-from sessions_app.admin.forms import SessionForm
+from sessions_app.admin.forms import DIALS, SessionForm
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import UpdateSession, read
 from sessions_app.models import Event, Message, Participant, Role, Session, SpiritTurn
@@ -46,10 +46,34 @@ class SessionAdmin(SeanceAdmin[Session]):
     search_help_text = "A part of the name, or a whole id."
     ordering = ("-created_at",)
     list_select_related = ("host",)
-    readonly_fields = ("id", "host", "is_active", "ended_at", "created_at", "last_seq", "epoch", "log")
+    readonly_fields = (
+        "id",
+        "host",
+        "is_active",
+        "ended_at",
+        "created_at",
+        "last_seq",
+        "epoch",
+        "log",
+        "spirit_version",
+        "turns",
+    )
     fieldsets = (
         (None, {"fields": ("id", "name", "max_users", "access", "is_listed", "host")}),
-        ("The spirit", {"fields": ("spirit_persona", "spirit_mode", "spirit_pace")}),
+        (
+            "The spirit",
+            {
+                "fields": (
+                    "spirit_persona",
+                    "spirit_mode",
+                    "spirit_pace",
+                    DIALS,
+                    "spirit_theme",
+                    "spirit_version",
+                    "turns",
+                )
+            },
+        ),
         ("Its course", {"fields": ("is_active", "created_at", "ended_at", "last_seq", "epoch", "log")}),
     )
     inlines = [ParticipantInline]
@@ -79,6 +103,17 @@ class SessionAdmin(SeanceAdmin[Session]):
     def host_name(self, row: Session) -> SafeString | str:
         """The host, linked."""
         return link("user_change", row.host.name, row.host.pk) if row.host else "–"
+
+    @admin.display(description="turns and cost")
+    def turns(self, row: Session) -> str:
+        """How many turns ended how, and what models cost here."""
+        found = row.turns.values("state").annotate(n=Count("pk")).order_by("state")
+        states = ", ".join(f"{one['n']} {one['state']}" for one in found) or "none"
+        sums = row.turns.aggregate(
+            prompt=Sum("prompt_tokens"), completion=Sum("completion_tokens"), cost=Sum("cost_microcents")
+        )
+        tokens = f"{sums['prompt'] or 0} + {sums['completion'] or 0} tokens"
+        return f"{states}; {tokens}, {(sums['cost'] or 0) / 1e8:.4f} of the currency"
 
     @admin.display(description="log")
     def log(self, row: Session) -> SafeString:

@@ -1,5 +1,7 @@
 """sessions_app, the admins' room: the log's events and the spirit's turns, to be read."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -28,30 +30,59 @@ class EventAdmin(ReadOnlyAdmin[Event]):
         return link("session_change", row.session.name, row.session_id)
 
 
+def _seconds(begin: datetime, end: datetime | None) -> str:
+    return "–" if end is None else f"{max(0.0, (end - begin).total_seconds()):.2f} s"
+
+
 @admin.register(SpiritTurn)
 class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
     """Questions and what became of them."""
 
     list_display = (
-        "number", "session_link", "asker_link", "question", "state", "attempt", "provider", "created_at", "ended_at",
+        "number", "session_link", "asker_link", "question", "state", "attempt", "source", "degraded", "provider",
+        "first_move", "whole", "tokens", "cost_microcents", "created_at",
     )  # fmt: skip
-    list_filter = ("state", "provider", "code", "created_at")
+    list_filter = ("state", "source", "degraded", "provider", "code", "created_at")
     search_fields = ("message__text",)
     search_help_text = "A part of the question, or the whole id of a turn, a session or an asker."
     id_lookups = ("pk", "session_id", "asker_id")
     ordering = ("-id",)
     fields = (
         "id", "session_link", "number", "asker_link", "question", "state", "code", "attempt", "lease_until",
-        "created_at", "started_at", "ended_at", "context_seq", "provider", "model",
+        "created_at", "started_at", "ended_at", "first_move", "whole", "context_from", "context_seq", "persona_link",
+        "provider", "model", "source", "degraded", "seed", "prompt_hash", "prompt_tokens", "completion_tokens",
+        "cost_microcents",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SpiritTurn]:
-        return super().get_queryset(request).select_related("session", "message", "asker")
+        return super().get_queryset(request).select_related("session", "message", "asker", "persona__persona")
 
     @admin.display(description="session", ordering="session__name")
     def session_link(self, row: SpiritTurn) -> SafeString:
         """Where it was asked."""
         return link("session_change", row.session.name, row.session_id)
+
+    @admin.display(description="first move")
+    def first_move(self, row: SpiritTurn) -> str:
+        """Seconds from the question to the planchette's first move."""
+        return _seconds(row.created_at, row.moves_at)
+
+    @admin.display(description="end")
+    def whole(self, row: SpiritTurn) -> str:
+        """Seconds from the question to its end."""
+        return _seconds(row.created_at, row.ended_at)
+
+    @admin.display(description="tokens", ordering="completion_tokens")
+    def tokens(self, row: SpiritTurn) -> int:
+        """Of the prompt and the answer together."""
+        return row.prompt_tokens + row.completion_tokens
+
+    @admin.display(description="persona")
+    def persona_link(self, row: SpiritTurn) -> SafeString | str:
+        """The version that answered."""
+        if row.persona is None:
+            return "–"
+        return link("personaversion_change", f"{row.persona.persona}, {row.persona}", row.persona_id)
 
     @admin.display(description="asker", ordering="asker__name")
     def asker_link(self, row: SpiritTurn) -> SafeString | str:

@@ -26,7 +26,15 @@ _LAYOUT = Layout(
     "classic-en@1", "en", 1600, 1000, {"A": Point(160, 450)}, {"YES": BoardWord(210, 130, "opening")}, Point(800, 640)
 )
 _CARD = shapes.SpiritCard(
-    "the-spirit", "The Spirit", 1, "en", "Old, patient.", True, "A program made of rules speaks here, not a person."
+    "the-spirit",
+    "The Spirit",
+    1,
+    "en",
+    "Old, patient.",
+    "everyone",
+    "9f" * 32,
+    True,
+    "A program made of rules speaks here, not a person.",
 )
 
 SAMPLES: dict[Any, Any] = {

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from msgspec import UNSET
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -32,8 +33,10 @@ class Messages(Door):
 
     @operation(
         "postMessage", "messages", "Post a message", answers={200: POSTED, 201: POSTED}, body=PostMessage,
-        parameters=[SESSION_ID, IDEMPOTENCY_KEY], errors=[*UNKNOWN, Code.SESSION_ENDED, Code.IDEMPOTENCY_CONFLICT],
-        caller="known",
+        parameters=[SESSION_ID, IDEMPOTENCY_KEY], caller="known",
+        errors=[
+            *UNKNOWN, Code.SESSION_ENDED, Code.IDEMPOTENCY_CONFLICT, Code.NOT_YOUR_TURN, Code.SAFETY_NOTICE,
+        ],
     )  # fmt: skip
     def create(self, request: Request, session_id: UUID | None) -> Response:
         """Whoever has a seat and a voice, and the host. 200 where this `client_msg_id` brought the same text before."""
@@ -43,7 +46,8 @@ class Messages(Door):
         author = self.actor.id if self.actor else None
         draft = services.Draft(room, author, values.text, key, values.off_record)
         posted = services.post_message(draft)
-        meta = PostedMeta(timestamp=events.now(), duplicate=posted.duplicate)
+        unanswered = UNSET if posted.unanswered is None else str(posted.unanswered.code)
+        meta = PostedMeta(timestamp=events.now(), duplicate=posted.duplicate, unanswered=unanswered)
         if posted.duplicate:
             return answer(posted.message, meta=meta)
         place = f"/api/sessions/{room}/messages/{posted.message.id}"

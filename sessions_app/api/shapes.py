@@ -47,9 +47,11 @@ class HostMeta(AnswerMeta, frozen=True, kw_only=True):
 
 
 class PostedMeta(AnswerMeta, frozen=True, kw_only=True):
-    """`duplicate`: the message had been stored before, and this is it."""
+    """`duplicate`: the message had been stored before, and this is it. `unanswered`: a code, where it was a question
+    and the spirit will not answer it."""
 
     duplicate: bool
+    unanswered: str | UnsetType = UNSET
 
 
 class Success(Struct, frozen=True, kw_only=True):
@@ -115,13 +117,16 @@ class InviteEnd(Struct, frozen=True):
 
 
 class SpiritCard(Struct, frozen=True):
-    """A published persona. `statement` says what it is, so that nobody takes it for a person."""
+    """A published persona. `digest` is that of its content; `statement` says what it is, so that nobody takes it for a
+    person."""
 
     slug: str
     name: str
     version: int
     locale: str
     summary: str
+    audience: Literal["everyone", "adults"]
+    digest: str
     is_ai: Literal[True]
     statement: str
 

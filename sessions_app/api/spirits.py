@@ -1,7 +1,5 @@
 """sessions_app/api, the REST door: the personas that may come, and the board they spell on."""
 
-from functools import lru_cache
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,8 +8,8 @@ from sessions_app.api.envelope import answer
 from sessions_app.api.openapi import enveloped, operation, parameter
 from sessions_app.api.shapes import SpiritCard
 from sessions_app.errors import Code, SeanceError
+from sessions_app.selectors.personas import published
 from sessions_app.spirits.layouts import Layout, UnknownLayout, get_layout
-from sessions_app.spirits.personas import bundled, load_persona
 
 STATEMENT = (
     "The spirit is no person: its answers are made by a program, by default a rule engine with a word list, and by a "
@@ -22,11 +20,12 @@ ONE = enveloped("SpiritAnswer", SpiritCard)
 BOARD = enveloped("LayoutAnswer", Layout)
 
 
-@lru_cache(maxsize=1)
-def cards() -> tuple[SpiritCard, ...]:
-    """Every published persona, the default first; they come with the release and never change while it runs."""
-    found = (load_persona(slug, locale) for slug, locale in bundled())
-    return tuple(SpiritCard(one.slug, one.name, one.version, one.locale, one.summary, True, STATEMENT) for one in found)
+def cards() -> list[SpiritCard]:
+    """Every published persona in its current version, the default first."""
+    return [
+        SpiritCard(one.slug, one.name, one.version, one.locale, one.summary, one.audience, digest, True, STATEMENT)
+        for one, digest in published()
+    ]
 
 
 class Spirits(Door):

@@ -5,6 +5,7 @@ from sessions_app.models.audit import Act, AuditEntry
 from sessions_app.models.invite import Invite
 from sessions_app.models.message import Answer, Event, Message
 from sessions_app.models.participant import Connection, Participant, Role, ServerProcess
+from sessions_app.models.persona import PersonaVersion, Spending, SpiritPersona, VersionState
 from sessions_app.models.session import Access, Mode, Pace, Session
 from sessions_app.models.spirit import SpiritTurn, TurnState
 from sessions_app.models.user import User
@@ -21,11 +22,15 @@ __all__ = [
     "Mode",
     "Pace",
     "Participant",
+    "PersonaVersion",
     "RefreshToken",
     "Role",
     "ServerProcess",
     "Session",
+    "Spending",
+    "SpiritPersona",
     "SpiritTurn",
     "TurnState",
     "User",
+    "VersionState",
 ]

@@ -26,6 +26,8 @@ class Act(models.TextChoices):
     REVOKE_INVITE = "revoke_invite", "invite revoked"
     BAN = "ban", "banned"
     UNBAN = "unban", "let in again"
+    PUBLISH_PERSONA = "publish_persona", "persona published"
+    HIDE_PERSONA = "hide_persona", "persona hidden"
     SIGN_OUT = "sign_out", "signed out everywhere"
 
 

@@ -76,6 +76,7 @@ class Answer(models.Model):
     word_count = models.PositiveSmallIntegerField()
     source = models.CharField(max_length=10)
     degraded = models.CharField(max_length=20, null=True, blank=True)  # noqa: DJ001  null: it is not
+    starts_at = models.DateTimeField(null=True, blank=True, help_text="When the planchette begins to spell it.")
 
     class Meta:
         db_table = "answers"

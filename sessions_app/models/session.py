@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from sessions_app.text import SESSION_NAME_MAX
+from sessions_app.text import SESSION_NAME_MAX, THEME_MAX
 
 MAX_USERS_MIN, MAX_USERS_DEFAULT = 2, 6
 MAX_USERS_CEILING = 1000  # what the setting MAX_USERS_LIMIT may raise the limit to
@@ -67,6 +67,18 @@ class Session(models.Model):
     spirit_mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OPEN)
     spirit_pace = models.CharField(max_length=10, choices=Pace.choices, default=Pace.RITUAL)
     spirit_persona = models.SlugField(max_length=50, default="the-spirit", db_index=False)
+    spirit_locale = models.CharField(max_length=10, default="en", db_default="en")
+    # Pinned by the session's first turn, and let go when the persona is changed: an evening has one spirit.
+    spirit_version = models.ForeignKey(
+        "PersonaVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
+    )
+    # What the host may set, as data below the persona; unset: the persona's own.
+    spirit_warmth = models.PositiveSmallIntegerField(null=True, blank=True)
+    spirit_riddling = models.PositiveSmallIntegerField(null=True, blank=True)
+    spirit_menace = models.PositiveSmallIntegerField(null=True, blank=True)
+    spirit_theme = models.CharField(max_length=THEME_MAX, blank=True, default="", db_default="")
+    circle_seat = models.UUIDField(null=True, blank=True, help_text="The user whose turn it is in a circle.")
+    circle_since = models.DateTimeField(null=True, blank=True, help_text="Since when.")
     seed = models.BigIntegerField(default=new_seed, editable=False)
     epoch = models.CharField(max_length=12, default=new_epoch, editable=False)
     last_seq = models.BigIntegerField(default=0, editable=False)

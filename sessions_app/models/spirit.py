@@ -20,6 +20,7 @@ class TurnState(models.TextChoices):
     CANCELLED = "cancelled", "cancelled"
     FAILED = "failed", "failed"
     WITHDRAWN = "withdrawn", "withdrawn"
+    MERGED = "merged", "merged into another"
 
 
 class SpiritTurn(models.Model):
@@ -37,15 +38,36 @@ class SpiritTurn(models.Model):
     )
     state = models.CharField(max_length=10, choices=TurnState.choices, default=TurnState.QUEUED)
     number = models.PositiveIntegerField(help_text="Which turn of its session it is, from 1.")
-    attempt = models.PositiveSmallIntegerField(default=0)
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="The fence: each claim takes the next one.")
+    lost = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How many holders let their lease run out."
+    )
+    place = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The place that was told last.")
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged")
     lease_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ready_at = models.DateTimeField(null=True, blank=True, help_text="In a chorus: when the gathering is over.")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     code = models.CharField(max_length=30, blank=True, help_text="Why it failed, or who cancelled it.")
-    context_seq = models.BigIntegerField(default=0, help_text="The last entry of the log that the answer had heard.")
+    # The planchette's script: when it begins and ends on the board.
+    moves_at = models.DateTimeField(null=True, blank=True)
+    moves_until = models.DateTimeField(null=True, blank=True)
+    # Provenance: what the answer had heard, who gave it, and what it cost.
+    context_from = models.BigIntegerField(
+        default=0, db_default=0, help_text="The first entry of the log that the answer had heard."
+    )
+    context_seq = models.BigIntegerField(default=0, help_text="The last one.")
+    persona = models.ForeignKey("PersonaVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="turns")
     provider = models.CharField(max_length=50, blank=True)
     model = models.CharField(max_length=100, blank=True)
+    prompt_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    seed = models.BigIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=10, blank=True, default="", db_default="")
+    degraded = models.CharField(max_length=20, blank=True, default="", db_default="")
+    prompt_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    completion_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    cost_microcents = models.PositiveBigIntegerField(default=0, db_default=0, help_text="1e-8 of the currency unit.")
 
     class Meta:
         db_table = "spirit_turns"

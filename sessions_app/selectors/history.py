@@ -24,7 +24,7 @@ _MESSAGE = (
     "id", "session_id", "seq", "user_id", "user_name", "text", "timestamp", "is_spirit", "client_msg_id",
     "in_reply_to_id", "off_record", "deleted_at",
 )  # fmt: skip
-_ANSWER = ("board_script", "letter_timings", "word_count", "source", "degraded", "turn_id")
+_ANSWER = ("board_script", "letter_timings", "word_count", "source", "degraded", "starts_at", "turn_id")
 _PLAIN = len(_MESSAGE)
 _EVENT = ("seq", "type", "data", "timestamp")
 
@@ -63,8 +63,8 @@ def _message(row: tuple[Any, ...]) -> events.MessageData:
 
 
 def _answer(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    script, timings, words, source, degraded, _ = row[_PLAIN:]
-    return script, timings, words, None, source, degraded
+    script, timings, words, source, degraded, starts_at, _ = row[_PLAIN:]
+    return script, timings, words, None, source, degraded, starts_at
 
 
 def messages(

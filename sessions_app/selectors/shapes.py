@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+from msgspec import UNSET
+
 from sessions_app import events
 from sessions_app.models import Message, Participant, Session, User
 
@@ -24,7 +26,21 @@ def session_data(row: Session, participant_count: int) -> events.SessionData:
         is_listed=row.is_listed,
         participant_count=participant_count,
         last_seq=row.last_seq,
-        spirit=events.SpiritSettings(row.spirit_persona, cast(Any, row.spirit_mode), cast(Any, row.spirit_pace)),
+        spirit=spirit_settings(row),
+    )
+
+
+def spirit_settings(row: Session) -> events.SpiritSettings:
+    """Which spirit a session has; what the host left to the persona is left out."""
+    return events.SpiritSettings(
+        row.spirit_persona,
+        cast(Any, row.spirit_mode),
+        cast(Any, row.spirit_pace),
+        UNSET if row.spirit_locale == "en" else row.spirit_locale,
+        UNSET if row.spirit_warmth is None else row.spirit_warmth,
+        UNSET if row.spirit_riddling is None else row.spirit_riddling,
+        UNSET if row.spirit_menace is None else row.spirit_menace,
+        row.spirit_theme or UNSET,
     )
 
 
@@ -77,8 +93,9 @@ def message_data(row: Message) -> events.MessageData:
         return events.MessageData(*common)
     answer = row.answer
     return events.AnswerData(
-        *common, answer.board_script, answer.letter_timings, answer.word_count, None, answer.source, answer.degraded
-    )
+        *common, answer.board_script, answer.letter_timings, answer.word_count, None, answer.source, answer.degraded,
+        answer.starts_at,
+    )  # fmt: skip
 
 
 def message_event(row: Message) -> tuple[str, events.MessageReceived | events.SpiritResponse]:

@@ -14,7 +14,9 @@ def asker(turn: SpiritTurn) -> events.PersonRef:
 
 def turn_data(turn: SpiritTurn) -> events.TurnData:
     """A turn as `welcome` tells it; `message` and `session` must be selected with it."""
-    return events.TurnData(turn.id, turn.message_id, asker(turn), turn.session.spirit_persona, turn.started_at)
+    return events.TurnData(
+        turn.id, turn.message_id, asker(turn), turn.session.spirit_persona, turn.started_at, turn.moves_at
+    )
 
 
 def active_turns(session_ids: Iterable[UUID]) -> dict[UUID, events.TurnData]:

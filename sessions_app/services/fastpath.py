@@ -65,7 +65,8 @@ WITH drafts AS (
 SELECT n, seq, name FROM placed
 """
 _SILENT_ONLY = _SQL.format(modes="AND spirit_mode = 'off'")
-_ANY_MODE = _SQL.format(modes="")
+# In a circle it has to be decided first whose turn it is.
+_ANY_MODE = _SQL.format(modes="AND spirit_mode <> 'circle'")
 
 
 def is_available() -> bool:

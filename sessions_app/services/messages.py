@@ -5,26 +5,30 @@ sessions: every message in it is stored with its `seq`, or refused by itself, an
 order once it has committed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Access, Act, Message, Participant, Session, User
-from sessions_app.publish import Notice, publish
+from sessions_app.models import Access, Act, Message, Mode, Participant, Session, User
+from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
 from sessions_app.services.audit import record
 from sessions_app.services.fastpath import Placed, Plain
 from sessions_app.services.log import Busy, append_event, lock_known, lock_sessions
-from sessions_app.services.turns import Asked, ask, withdraw
+from sessions_app.services.turns import Asked, ask, may_ask, unhear_message, withdraw
+from sessions_app.services.turns.queueing import Outcome
+from sessions_app.spirits.safety import crisis_notice, is_crisis
 from sessions_app.text import clean_client_msg_id, clean_message, is_client_msg_id
 
 log = structlog.get_logger(__name__)
@@ -41,10 +45,14 @@ class Draft(NamedTuple):
 
 
 class Posted(NamedTuple):
-    """A message that is stored; `duplicate` where it had been before."""
+    """A message that is stored; `duplicate` where it had been before.
+
+    `unanswered` says why the spirit will not answer it, where it was a question and there was no room for it.
+    """
 
     message: events.MessageData
     duplicate: bool
+    unanswered: SeanceError | None = None
 
     def ack(self) -> events.Ack:
         """What its author is told."""
@@ -96,6 +104,8 @@ class _Batch:
         """What `fastpath` takes: without a transaction around it where no turn can follow, else with the turns."""
         now = events.now()
         plain = _plain((n, self.drafts[n]) for n in self._left())
+        if not silent_only:  # what the spirit hears is looked at first; the careful way knows what to say
+            plain = [item for item in plain if item.off_record or not is_crisis(item.text)]
         if not plain:
             return
         try:
@@ -108,9 +118,15 @@ class _Batch:
                 turns = _ask_plain(plain, placed, now)
         except IntegrityError:
             return  # nothing of it was stored: the careful way finds out which had been stored by somebody else
-        publish([*self._take(plain, placed, now), *turns])
+        publish([*self._take(plain, placed, now, turns.unanswered), *turns.notices])
 
-    def _take(self, plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> list[Notice]:
+    def _take(
+        self,
+        plain: Sequence[Plain],
+        placed: Sequence[Placed],
+        at: datetime,
+        unanswered: Mapping[UUID, SeanceError] = MappingProxyType({}),
+    ) -> list[Notice]:
         by_n = {item.n: item for item in plain}
         notices = []
         for n, seq, name in sorted(placed, key=itemgetter(1)):
@@ -119,7 +135,7 @@ class _Batch:
                 item.id, item.session_id, seq, item.user_id, name, item.text, at, False, item.client_msg_id, None,
                 item.off_record, None,
             )  # fmt: skip
-            self.results[n] = Posted(events.MessageData(*fields), duplicate=False)
+            self.results[n] = Posted(events.MessageData(*fields), False, unanswered.get(item.id))
             data = events.MessageReceived(*fields, item.text)
             text = events.frame("message_received", data, at=at, seq=seq)
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
@@ -175,10 +191,10 @@ def _plain(drafts: Iterable[tuple[int, Draft]]) -> list[Plain]:
     return found
 
 
-def _ask_plain(plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> list[Notice]:
+def _ask_plain(plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> Outcome:
     """The turns of the messages that are questions."""
     if not placed:
-        return []
+        return Outcome([], {})
     by_n = {item.n: item for item in plain}
     sessions = Session.objects.in_bulk([by_n[row.n].session_id for row in placed])
     rows = [
@@ -214,6 +230,7 @@ class _Posting:
             self.known = {(row.session_id, row.user_id, row.client_msg_id): row for row in rows}
         self.new: list[Message] = []
         self.asked: list[Asked] = []
+        self.notices: list[Notice] = []
 
     def run(self) -> list[Posted | SeanceError]:
         """Decide in order, write once, publish after commit."""
@@ -227,9 +244,15 @@ class _Posting:
         if self.new:
             grown = {row.session_id: self.sessions[row.session_id] for row in self.new}
             Session.objects.bulk_update(list(grown.values()), ["last_seq"])
-        publish([_told(row) for row in self.new])
-        publish(ask(self.asked))
-        return results
+        publish([*self.notices, *(_told(row) for row in self.new)])
+        outcome = ask(self.asked)
+        publish(outcome.notices)
+        return [
+            result._replace(unanswered=outcome.unanswered.get(result.message.id))
+            if isinstance(result, Posted) and not result.duplicate
+            else result
+            for result in results
+        ]
 
     def _post(self, draft: Draft) -> Posted:
         session = self.sessions.get(draft.session_id)
@@ -248,6 +271,8 @@ class _Posting:
         if not session.is_active:
             raise SeanceError(Code.SESSION_ENDED)
         name = self._speaker(session, seat, draft.user_id)
+        if session.spirit_mode != Mode.OFF and not draft.off_record:
+            self._check_question(session, draft.user_id, text)
 
         session.last_seq += 1
         row = Message(
@@ -266,6 +291,17 @@ class _Posting:
             self.known[session.id, draft.user_id, client_msg_id] = row
         self.asked.append(Asked(session, row))
         return Posted(shapes.message_data(row), duplicate=False)
+
+    def _check_question(self, session: Session, user_id: UUID, text: str) -> None:
+        """What the spirit would hear: never somebody's despair, and in a circle only the seat whose turn it is."""
+        if is_crisis(text):
+            told = crisis_notice(session.spirit_locale, settings.SEANCE.spirit_help_lines)
+            self.notices.append(notice(session.id, "question_withdrawn", events.QuestionWithdrawn()))
+            details = {"kind": told.kind, "links": list(told.links)}
+            raise SeanceError(Code.SAFETY_NOTICE, told.text, details=details)
+        waits = any(item.session.id == session.id for item in self.asked)
+        if session.spirit_mode == Mode.CIRCLE and (waits or not may_ask(session, user_id, self.now)):
+            raise SeanceError(Code.NOT_YOUR_TURN)
 
     def _check_stranger(self, session: Session, user_id: UUID | None) -> None:
         """Whoever has no place learns of the session what anybody may; nobody never speaks."""
@@ -307,6 +343,7 @@ def delete_message(*, actor: User | None, session_id: UUID, message_id: UUID) ->
         by = actor.id if actor else None
         notices = [append_event(session, "message_deleted", events.MessageDeleted(row.id, by), row.deleted_at)]
         notices += withdraw(session, row.turns.all(), row.deleted_at, by)
+        notices += unhear_message(session, row)
         session.save(update_fields=["last_seq"])
         publish(notices)
         if by is None or by != row.user_id:

@@ -20,7 +20,7 @@ from sessions_app.services.hosts import hand_over
 from sessions_app.services.log import lock_known
 from sessions_app.services.seats import leave
 from sessions_app.services.sockets import KICKED, close_sockets
-from sessions_app.services.turns import OPEN_STATES, WAKE, withdraw
+from sessions_app.services.turns import OPEN_STATES, WAKE, unhear_person, withdraw
 
 
 def _begin(actor: User | None, session_id: UUID, **whom: UUID) -> Participant:
@@ -65,6 +65,7 @@ def _kick(actor: User | None, row: Participant) -> events.ParticipantData:
         notices = leave([row], "kicked", at) if row.left_at is None else []
         asked = session.turns.filter(asker_id=row.user_id, state__in=OPEN_STATES)
         notices += withdraw(session, asked, at, actor.id if actor else None)
+        notices += unhear_person(session, row.user_id)
         notices.append(Notice(str(session.id), WAKE, ""))
         notices += close_sockets(Connection.objects.filter(participant=row), KICKED)
         session.save(update_fields=["last_seq"])

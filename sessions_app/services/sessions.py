@@ -1,6 +1,5 @@
 """sessions_app, writes: sessions are opened, changed and ended."""
 
-from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -10,7 +9,7 @@ from msgspec import UNSET
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import CreateSession, UpdateSession
-from sessions_app.models import Act, Connection, Participant, Session, User
+from sessions_app.models import Act, Connection, Mode, Participant, Session, User
 from sessions_app.prepared import insert, pipelined
 from sessions_app.publish import publish
 from sessions_app.selectors import history
@@ -19,9 +18,9 @@ from sessions_app.selectors.shapes import session_data
 from sessions_app.services.accounts import create_guest
 from sessions_app.services.audit import record
 from sessions_app.services.log import append_change, lock_known
+from sessions_app.services.personas import exists
 from sessions_app.services.turns import withdraw
-from sessions_app.spirits.personas import bundled
-from sessions_app.text import SESSION_NAME_MAX, clean_name
+from sessions_app.text import SESSION_NAME_MAX, clean_name, clean_theme
 
 __all__ = ["create_session", "end_session", "get_session", "get_session_history", "update_session"]
 
@@ -60,8 +59,14 @@ def update_session(*, actor: User | None, session_id: UUID, values: UpdateSessio
     if "max_users" in changed and row.max_users < taken:
         raise invalid(max_users=f"{taken} seats are taken.")
     if changed:
-        publish([append_change(row, "session_updated", taken, events.now())])
-        row.save(update_fields=[*changed, "last_seq"])
+        at, notices = events.now(), []
+        if "spirit_mode" in changed and row.spirit_mode == Mode.OFF:
+            notices += withdraw(row, row.turns.all(), at, actor.id if actor else None)
+        row.circle_seat, row.circle_since = (
+            (None, None) if "spirit_mode" in changed else (row.circle_seat, row.circle_since)
+        )
+        publish([*notices, append_change(row, "session_updated", taken, at)])
+        row.save(update_fields=[*changed, "last_seq", "circle_seat", "circle_since", "spirit_version"])
         record(Act.UPDATE_SESSION, actor=actor, session=row, fields=changed)
     return session_data(row, taken)
 
@@ -103,11 +108,6 @@ def get_session_history(
     return found, has_more, row
 
 
-@cache
-def _personas() -> frozenset[str]:
-    return frozenset(slug for slug, _ in bundled())
-
-
 def _apply(row: Session, values: UpdateSession) -> list[str]:
     """Set what was given; returns the names of the fields that changed. Raises `VALIDATION_ERROR`."""
     wrong: dict[str, str | list[str]] = {}
@@ -125,11 +125,19 @@ def _apply(row: Session, values: UpdateSession) -> list[str]:
         if (value := getattr(values, field)) is not UNSET:
             given[field] = value
     if values.spirit is not UNSET:
-        for field in ("persona", "mode", "pace"):
+        for field in ("persona", "mode", "pace", "locale", "warmth", "riddling", "menace", "theme"):
             if (value := getattr(values.spirit, field)) is not UNSET:
                 given[f"spirit_{field}"] = value
-        if given.get("spirit_persona", row.spirit_persona) not in _personas():
-            wrong["spirit"] = "There is no such persona."
+        try:
+            if values.spirit.theme is not UNSET:
+                given["spirit_theme"] = clean_theme(values.spirit.theme)
+        except SeanceError as refused:
+            wrong |= refused.details
+        persona = tuple(str(given.get(name, getattr(row, name))) for name in ("spirit_persona", "spirit_locale"))
+        if persona != (row.spirit_persona, row.spirit_locale):
+            if not exists(*persona):
+                wrong["spirit"] = "There is no such persona."
+            row.spirit_version = None  # the next turn pins the new one
     if wrong:
         raise invalid(**wrong)
     changed = [name for name, value in given.items() if getattr(row, name) != value]

@@ -10,7 +10,9 @@ def test_a_persona_says_what_it_is(nobody: Caller) -> None:
     listed, one = nobody.get("/api/spirits"), nobody.get("/api/spirits/the-spirit")
 
     assert one.data in listed.data
-    assert list(one.data) == ["slug", "name", "version", "locale", "summary", "is_ai", "statement"]
+    assert list(one.data) == [
+        "slug", "name", "version", "locale", "summary", "audience", "digest", "is_ai", "statement",
+    ]  # fmt: skip
     assert one.data["is_ai"] is True
     assert "no person" in one.data["statement"]
 

@@ -70,7 +70,7 @@ def answer(seq: int, *, turn_id: UUID, question: UUID, board: str = "YES", text:
     script = board_script(board).as_dict()
     told = events.SpiritResponse(
         uuid4(), SESSION_ID, seq, None, None, text, AT, True, None, question, False, None,
-        script, [100] * len(text), 4, None, "oracle", None, message=text, turn_id=turn_id,
+        script, [100] * len(text), 4, None, "oracle", None, AT, message=text, turn_id=turn_id,
     )  # fmt: skip
     return events.frame("spirit_response", told, seq=seq)
 

@@ -89,6 +89,21 @@ WRONG = {
     "SPIRIT_BASE_URL": ["localhost:8080", "ftp://x"],
     "SPIRIT_API_KEY": ["hunter2 with space", "hunter2\nX-Evil: 1"],
     "SPIRIT_MODEL": ["a\nb"],
+    "SPIRIT_SECONDARY_BASE_URL": ["localhost:8080", "ftp://x"],
+    "SPIRIT_SECONDARY_API_KEY": ["hunter3 with space", "hunter3\nX-Evil: 1"],
+    "SPIRIT_SECONDARY_MODEL": ["a\nb"],
+    "SPIRIT_PROMPT_PRICE": ["-1", "0.5"],
+    "SPIRIT_COMPLETION_PRICE": ["-1", "much"],
+    "SPIRIT_FIRST_TOKEN_SECONDS": ["0", "61"],
+    "SPIRIT_TOTAL_SECONDS": ["0", "121"],
+    "SPIRIT_LEASE_SECONDS": ["0", "601"],
+    "SPIRIT_CACHE_SECONDS": ["-1", "2592001"],
+    "SPIRIT_CALLS_PER_SEAT": ["-1", "many"],
+    "SPIRIT_CALLS_PER_SESSION": ["-1", "many"],
+    "SPIRIT_CALLS_PER_PROVIDER": ["-1", "many"],
+    "SPIRIT_CALLS_PER_DAY": ["-1", "many"],
+    "SPIRIT_TOKENS_PER_DAY": ["-1", "many"],
+    "SPIRIT_HELP_LINES": ['["a\\nb"]', "[1]"],
     "SPIRIT_ALLOW_NETWORK": ["never"],
 }
 SECRETS = {field.name.upper() for field in msgspec.structs.fields(Env) if is_secret(field)}
@@ -199,6 +214,7 @@ def test_settings_do_not_print_their_secrets(tmp_path: Path) -> None:
         ({"ADMIN_PASSWORD": "a long enough one"}, "ADMIN_EMAIL"),
         ({"PRESENCE_RENEW_SECONDS": "30"}, "PRESENCE_LEASE_SECONDS"),
         ({"SPIRIT_PROVIDERS": "openai_compat"}, "SPIRIT_BASE_URL"),
+        ({"SPIRIT_PROVIDERS": "secondary"}, "SPIRIT_SECONDARY_BASE_URL"),
         ({"SPIRIT_PROVIDERS": "openai_compat", "SPIRIT_BASE_URL": "http://localhost:1"}, "SPIRIT_MODEL"),
         (
             {

@@ -163,7 +163,8 @@ async def test_who_comes_when_the_planchette_rests_is_shown_nothing(quick: Place
 
 async def test_questions_are_answered_one_by_one_in_their_order(quick: Place) -> None:
     room, host = await room_of(quick)
-    asked = [await host.say(f"Question {number}?") for number in range(4)]
+    sitters = [await quick.sit(room.id, name=f"P{number}") for number in range(4)]
+    asked = [await sitter.say(f"Question {number}?") for number, sitter in enumerate(sitters)]
 
     while sum(told.event == "spirit_response" for told in host.heard) < 4:
         await host.receive()
@@ -190,10 +191,12 @@ async def test_what_is_off_the_record_or_names_no_spirit_gets_no_answer(quick: P
 
 
 async def test_a_question_that_must_wait_is_told_its_place(quick: Place, quick_stack: Stack) -> None:
-    _, host, turn_id = await held(quick, quick_stack)
+    room, host, turn_id = await held(quick, quick_stack)
     for number in range(3):
-        await host.say(f"Question {number}?")
-    waiting = [told.data.position for told in host.heard + await host.until_now() if told.event == "question_queued"]
+        sitter = await quick.sit(room.id, name=f"P{number}")
+        await sitter.say(f"Question {number}?")
+    heard = host.heard + await host.until_now()
+    waiting = [told.data.position for told in heard if told.event == "question_queued"]
 
     await host.send("cancel_question", turn_id=turn_id)
     moved = await until(host, "spirit_response")

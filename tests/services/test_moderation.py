@@ -12,7 +12,7 @@ from sessions_app.errors import SeanceError
 from sessions_app.models import AuditEntry, Connection, Participant, Session, SpiritTurn, User
 from sessions_app.services.moderation import kick, kick_user, mute, set_role
 from sessions_app.services.sessions import end_session
-from sessions_app.services.turns import claim
+from sessions_app.services.turns import Claim, claim
 from tests.services.helpers import Told, body, hang_up, make_account, make_guest, make_session, say, sit
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +118,7 @@ def test_open_questions_of_the_kicked_are_withdrawn_and_the_spirit_forgets_the_w
     assert SpiritTurn.objects.get().state == "withdrawn"
     say(room, host, "Who is there?")
     found = claim(room.id)
-    assert found is not None
+    assert isinstance(found, Claim)
     assert [line.text for line in found.history] == []
 
 

@@ -12,29 +12,50 @@ from uuid_utils.compat import uuid7
 
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Message, Session, SpiritTurn, User
+from sessions_app.inputs import SpiritInput, UpdateSession
+from sessions_app.models import Message, Participant, Session, SpiritTurn, User
 from sessions_app.selectors import history
 from sessions_app.selectors.turns import active_turns
-from sessions_app.services.messages import Draft, delete_message, post_messages
-from sessions_app.services.sessions import end_session
+from sessions_app.services.messages import Draft, Posted, delete_message, post_messages
+from sessions_app.services.moderation import kick_user
+from sessions_app.services.sessions import end_session, update_session
 from sessions_app.services.turns import (
-    LEASE_SECONDS,
-    MAX_ATTEMPTS,
+    MAX_LOST,
     MAX_WAITING,
     WAKE,
     Claim,
+    Cost,
+    Later,
     answer,
     ask_again,
+    begin_moves,
+    cancel_in_empty_rooms,
     cancel_question,
     claim,
+    expire_waiting,
     extend,
     fail,
+    lease_seconds,
     names_spirit,
+    pass_over,
+    release,
     sessions_with_turns,
 )
+from sessions_app.services.turns.claiming import WAIT_SECONDS
 from sessions_app.spirits.base import Finish
 from sessions_app.spirits.speech import format_response
-from tests.services.helpers import Told, body, make_account, make_process, make_session, numbers, say, sit
+from tests.services.helpers import (
+    Told,
+    body,
+    code,
+    hang_up,
+    make_account,
+    make_process,
+    make_session,
+    numbers,
+    say,
+    sit,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -47,12 +68,12 @@ def ada() -> User:
 @pytest.fixture
 def room(ada: User) -> Session:
     """A session of Ada's in which every message is a question."""
-    return make_session(ada, spirit_mode="open", spirit_pace="instant")
+    return make_session(ada, spirit_mode="open", spirit_pace="instant", max_users=20)
 
 
 def take(room: Session) -> Claim:
     found = claim(room.id)
-    assert found is not None
+    assert isinstance(found, Claim)
     return found
 
 
@@ -68,6 +89,15 @@ def run_out(turn: Claim) -> None:
     """Let the lease of a turn expire."""
     late = timezone.now() - timedelta(seconds=1)
     SpiritTurn.objects.filter(pk=turn.turn_id).update(lease_until=late)
+
+
+def people(room: Session, count: int) -> list[User]:
+    """So many who sit there."""
+    process_id = make_process()
+    found = [make_account(f"P{number}") for number in range(count)]
+    for one in found:
+        sit(room, process_id, one)
+    return found
 
 
 def states(room: Session) -> list[str]:
@@ -146,29 +176,222 @@ def test_only_one_turn_is_active(room: Session, ada: User) -> None:
     assert take(room).question == "Second?"
 
 
-def test_places_in_the_queue_move_up(room: Session, ada: User, told: Told) -> None:
-    for number in range(4):
-        say(room, ada, f"Question {number}?")
+def test_places_in_the_queue_move_up(room: Session, told: Told) -> None:
+    for one in people(room, 4):
+        say(room, one, f"A question of {one.name}?")
     waiting = places(told)
     first = take(room)
     moved = places(told)
     reply(first)
     take(room)
 
-    assert waiting == [("Ada", 1), ("Ada", 2), ("Ada", 3)]
-    assert moved == [("Ada", 1), ("Ada", 2), ("Ada", 3)]
-    assert places(told) == [("Ada", 1), ("Ada", 2)]
+    assert waiting == [("P1", 1), ("P2", 2), ("P3", 3)]
+    assert moved == []
+    assert places(told) == [("P2", 1), ("P3", 2)]
 
 
-def test_a_full_queue_lets_a_message_pass_unanswered(room: Session, ada: User, told: Told) -> None:
-    results = post_messages([Draft(room.id, ada.id, f"Question {number}?") for number in range(MAX_WAITING + 5)])
+def test_a_full_queue_lets_a_message_stand_and_says_so(room: Session, told: Told) -> None:
+    everybody = people(room, MAX_WAITING + 5)
+    results = post_messages([Draft(room.id, one.id, f"A question of {one.name}?") for one in everybody])
 
+    codes = [item.unanswered.code if isinstance(item, Posted) and item.unanswered else None for item in results]
+    assert codes == [None] * (MAX_WAITING + 1) + [Code.QUEUE_FULL] * 4
     assert len(results) == Message.objects.count() == MAX_WAITING + 5
     assert [position for _, position in places(told)] == list(range(1, MAX_WAITING + 1))
     assert states(room) == ["queued"] * (MAX_WAITING + 1)
+
+
+def test_one_question_of_a_seat_waits(room: Session, ada: User) -> None:
+    first, second, third = (say(room, ada, f"Question {number}?").unanswered for number in range(3))
+
+    assert (first, second) == (None, None)
+    assert third is not None
+    assert (third.code, third.retryable) == (Code.QUEUE_FULL, True)
     take(room)
-    say(room, ada, "One more?")
-    assert len(states(room)) == MAX_WAITING + 1
+    assert say(room, ada, "And now?").unanswered is not None
+    assert states(room) == ["active", "queued"]
+
+
+def test_who_was_answered_least_is_next(room: Session, told: Told) -> None:
+    ada, bob, eve = people(room, 3)
+    say(room, ada, "One?")
+    reply(take(room))
+    say(room, bob, "Two?")
+    running = take(room)
+    say(room, ada, "Three?")
+    say(room, eve, "Four?")
+    told.commit()
+    say(room, bob, "Five?")
+
+    reply(running)
+    order = []
+    for _ in range(3):
+        turn = take(room)
+        order.append((turn.asker, turn.question))
+        reply(turn)
+
+    assert order == [("P2", "Four?"), ("P0", "Three?"), ("P1", "Five?")]
+
+
+def test_the_same_question_is_merged_into_the_one_that_waits(room: Session, told: Told) -> None:
+    ada, bob, eve = people(room, 3)
+    say(room, ada, "First?")
+    take(room)
+    say(room, bob, "Where is the ring?")
+    told.commit()
+    question = say(room, eve, "  where is the RING ").message
+
+    merged = body(told.one("question_merged"))
+    rows = SpiritTurn.objects.order_by("number")
+
+    assert (merged.message_id, merged.turn_id, merged.into) == (question.id, rows[2].id, rows[1].id)
+    assert states(room) == ["active", "queued", "merged"]
+
+
+def test_who_asked_the_same_inherits_the_place(room: Session, told: Told) -> None:
+    ada, bob, eve = people(room, 3)
+    say(room, ada, "First?")
+    running = take(room)
+    say(room, bob, "Where is the ring?")
+    say(room, eve, "Where is the ring?")
+    second = SpiritTurn.objects.get(number=2)
+
+    cancel_question(actor=bob, session_id=room.id, turn_id=second.id)
+
+    assert states(room) == ["active", "cancelled", "queued"]
+    reply(running)
+    assert take(room).asker == "P2"
+
+
+def test_what_waits_too_long_fails(room: Session, told: Told) -> None:
+    ada, bob = people(room, 2)
+    say(room, ada, "First?")
+    take(room)
+    say(room, bob, "Second?")
+    SpiritTurn.objects.filter(number=2).update(created_at=timezone.now() - timedelta(seconds=WAIT_SECONDS + 1))
+    told.commit()
+
+    assert expire_waiting() == 1
+
+    assert body(told.one("spirit_failed")).code == "QUEUE_EXPIRED"
+    assert states(room) == ["active", "failed"]
+    assert expire_waiting() == 0
+
+
+def test_a_room_that_is_empty_for_long_enough_cancels(room: Session, told: Told) -> None:
+    (ada,) = people(room, 1)
+    say(room, ada, "First?")
+    take(room)
+    SpiritTurn.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+    assert cancel_in_empty_rooms() == 0
+    hang_up(room, ada)
+    assert cancel_in_empty_rooms() == 0
+    Participant.objects.update(left_at=timezone.now() - timedelta(seconds=16))
+    told.commit()
+
+    assert cancel_in_empty_rooms() == 1
+
+    assert body(told.one("spirit_cancelled")).by is None
+    assert states(room) == ["cancelled"]
+
+
+def test_who_never_sat_down_does_not_empty_a_room(room: Session, ada: User) -> None:
+    say(room, ada, "First?")
+    SpiritTurn.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+
+    assert cancel_in_empty_rooms() == 0
+
+
+# --- A chorus and a circle --------------------------------------------------------------------------------------------
+
+
+def test_a_chorus_gathers_and_gets_one_answer(told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode="chorus")
+    ada, bob, eve = people(room, 3)
+    say(room, ada, "Is it cold?")
+    say(room, bob, "Is it dark?")
+    say(room, eve, "is it COLD")
+    assert [notice.event for notice in told.commit()].count("question_merged") == 2
+
+    later = claim(room.id)
+    assert isinstance(later, Later)
+    assert 8 < later.seconds <= 10
+    SpiritTurn.objects.update(ready_at=timezone.now() - timedelta(seconds=1))
+    turn = take(room)
+
+    assert turn.question == "Is it cold? Is it dark?"
+    assert turn.history == ()
+    reply(turn)
+    assert states(room) == ["answered", "merged", "merged"]
+    assert say(room, bob, "And now?").unanswered is None
+    assert isinstance(claim(room.id), Later)
+
+
+def test_in_a_circle_only_the_seat_whose_turn_it_is_asks(told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode="circle")
+    ada, bob, eve = people(room, 3)
+
+    early = code(post_messages([Draft(room.id, bob.id, "Me?")])[0])
+    assert early == "NOT_YOUR_TURN"
+    assert Message.objects.count() == 0
+    told.commit()
+    say(room, ada, "I?")
+    turn = body(told.one("circle_turn"))
+    assert turn.user.id == bob.id
+    assert code(post_messages([Draft(room.id, ada.id, "I again?")])[0]) == "NOT_YOUR_TURN"
+    assert code(post_messages([Draft(room.id, ada.id, "Between us", off_record=True)])[0]) == ""
+    say(room, bob, "Me?")
+    say(room, eve, "And I?")
+    assert code(post_messages([Draft(room.id, bob.id, "Me again?")])[0]) == "NOT_YOUR_TURN"
+    assert states(room) == ["queued"] * 3
+
+
+def test_in_a_circle_who_waits_too_long_is_passed_over(told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode="circle")
+    ada, bob = people(room, 2)
+    pass_over([room.id])
+    assert body(told.one("circle_turn")).user.id == ada.id
+    Session.objects.update(circle_since=timezone.now() - timedelta(seconds=46))
+
+    assert code(post_messages([Draft(room.id, ada.id, "Too late?")])[0]) == "NOT_YOUR_TURN"
+    told.commit()
+    pass_over([room.id])
+
+    assert body(told.one("circle_turn")).user.id == bob.id
+    say(room, bob, "Me?")
+    hang_up(room, ada)
+    pass_over([room.id])
+    reply(take(room))
+    assert say(room, bob, "I am alone?").unanswered is None
+
+
+# --- What is not for the table ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["open", "summoned", "circle", "chorus"])
+def test_a_cry_for_help_is_neither_stored_nor_shown(mode: str, told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode=mode)
+    (ada,) = people(room, 1)
+    told.commit()
+
+    results = post_messages([Draft(room.id, ada.id, "spirit, I want to die"), Draft(room.id, ada.id, "Are you cold?")])
+
+    refusal = results[0]
+    assert isinstance(refusal, SeanceError)
+    assert (refusal.code, refusal.details["kind"], refusal.details["links"]) == (
+        Code.SAFETY_NOTICE, "crisis", ["https://findahelpline.com"],
+    )  # fmt: skip
+    notices = told.commit()
+    assert "question_withdrawn" in [notice.event for notice in notices]
+    assert all("die" not in notice.text for notice in notices)
+    assert [row.text for row in Message.objects.all()] == ["Are you cold?"]
+
+
+def test_where_no_spirit_listens_people_speak_to_each_other(told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode="off")
+    (ada,) = people(room, 1)
+
+    assert code(post_messages([Draft(room.id, ada.id, "I want to die")])[0]) == ""
 
 
 # --- When the spirit answers ------------------------------------------------------------------------------------------
@@ -187,6 +410,7 @@ def test_a_summoned_spirit_answers_who_names_it(ada: User) -> None:
     room = make_session(ada, spirit_mode="summoned")
     for text in ("Hello, Bob", "Is it the spirit?", "@spirit why?", "inspirited", "SPIRIT!"):
         say(room, ada, text)
+        SpiritTurn.objects.update(state="cancelled")
 
     asked = SpiritTurn.objects.order_by("number").values_list("message__text", flat=True)
 
@@ -301,14 +525,17 @@ def test_an_extended_lease_holds(room: Session, ada: User) -> None:
 
     left = SpiritTurn.objects.get().lease_until
     assert left is not None
-    assert timedelta(seconds=LEASE_SECONDS - 5) < left - timezone.now() < timedelta(seconds=LEASE_SECONDS + 5)
+    assert timedelta(seconds=lease_seconds() - 5) < left - timezone.now() < timedelta(seconds=lease_seconds() + 5)
 
 
 def test_a_turn_that_nobody_survives_fails_and_the_next_one_is_looked_for(room: Session, ada: User, told: Told) -> None:
     question = say(room, ada, "First?").message
     say(room, ada, "Second?")
-    for _ in range(MAX_ATTEMPTS):
-        run_out(take(room))
+    tries = []
+    for _ in range(MAX_LOST):
+        tries.append(take(room))
+        run_out(tries[-1])
+    assert [turn.is_last_try for turn in tries] == [False, False, True]
     told.commit()
 
     assert claim(room.id) is None
@@ -332,6 +559,57 @@ def test_a_failure_is_told_and_the_next_one_is_looked_for(room: Session, ada: Us
     assert (failed.seq, wake.event) == (2, WAKE)
     room.refresh_from_db()
     assert room.last_seq == 2
+
+
+def test_a_turn_that_is_given_back_is_taken_at_once_and_first(room: Session, told: Told) -> None:
+    ada, bob = people(room, 2)
+    say(room, ada, "First?")
+    first = take(room)
+    say(room, bob, "Second?")
+    told.commit()
+
+    assert release(session_id=room.id, turn_id=first.turn_id, attempt=first.attempt)
+
+    assert told.names() == [WAKE]
+    assert extend(turn_id=first.turn_id, attempt=first.attempt) is False
+    again = take(room)
+    assert (again.turn_id, again.attempt, again.is_last_try) == (first.turn_id, 2, False)
+    assert reply(first) is False
+    assert reply(again) is True
+
+
+def test_what_is_taken_away_begins_a_running_turn_anew(room: Session, told: Told) -> None:
+    ada, bob = people(room, 2)
+    said = say(room, bob, "The ring is under the stair.", off_record=False).message
+    cancel_question(actor=bob, session_id=room.id, turn_id=SpiritTurn.objects.get().id)
+    secret = say(room, bob, "Not this.", off_record=True).message
+    say(room, ada, "Where is it?")
+    first = take(room)
+    assert [line.text for line in first.history] == ["The ring is under the stair."]
+    told.commit()
+
+    delete_message(actor=bob, session_id=room.id, message_id=secret.id)
+    assert extend(turn_id=first.turn_id, attempt=first.attempt) is True
+    delete_message(actor=bob, session_id=room.id, message_id=said.id)
+
+    assert [notice.text for notice in told.commit() if notice.event == WAKE] == [str(first.turn_id)]
+    assert reply(first) is False
+    again = take(room)
+    assert (again.turn_id, again.history) == (first.turn_id, ())
+
+
+def test_who_is_sent_away_is_heard_no_more_by_a_running_turn(room: Session, ada: User, told: Told) -> None:
+    bob, eve = people(room, 2)
+    say(room, bob, "The ring is under the stair.")
+    reply(take(room), "Under the stair, says Bob.")
+    say(room, eve, "Where is it?")
+    first = take(room)
+    assert len(first.history) == 2
+
+    kick_user(actor=ada, session_id=room.id, whom=bob.id)
+
+    assert reply(first) is False
+    assert take(room).history == ()
 
 
 # --- Cancel, ask again, withdraw --------------------------------------------------------------------------------------
@@ -421,7 +699,7 @@ def test_asking_again_finds_a_full_queue(room: Session, ada: User) -> None:
     say(room, ada, "First?")
     first = take(room)
     reply(first)
-    post_messages([Draft(room.id, ada.id, f"Question {number}?") for number in range(MAX_WAITING + 1)])
+    post_messages([Draft(room.id, one.id, f"{one.name}?") for one in people(room, MAX_WAITING + 1)])
 
     assert refused(ask_again, actor=ada, session_id=room.id, turn_id=first.turn_id) == Code.QUEUE_FULL
 
@@ -472,6 +750,62 @@ def test_an_ended_session_withdraws_what_was_asked(room: Session, ada: User, tol
     assert states(room) == ["withdrawn", "withdrawn"]
     assert reply(turn) is False
     assert numbers(room) == [1, 2, 3, 4, 5]
+
+
+def test_a_spirit_that_is_sent_off_answers_nothing_that_waits(room: Session, ada: User, told: Told) -> None:
+    say(room, ada, "First?")
+    turn = take(room)
+    told.commit()
+
+    update_session(actor=ada, session_id=room.id, values=UpdateSession(spirit=SpiritInput(mode="off")))
+
+    assert told.names() == ["spirit_cancelled", "session_updated"]
+    assert reply(turn) is False
+
+
+# --- Provenance -------------------------------------------------------------------------------------------------------
+
+
+def test_a_turn_says_what_its_answer_had_heard_and_cost(room: Session, ada: User) -> None:
+    say(room, ada, "First?")
+    first = take(room)
+    reply(first)
+    say(room, ada, "Second?")
+    turn = take(room)
+    starts_at = begin_moves(session_id=room.id, turn_id=turn.turn_id, attempt=1, duration_ms=5000)
+    response = format_response("It is I.", board="IT IS I", pace="instant", seed=1)
+    cost = Cost(120, 30, 7, "f" * 64)
+    answer(
+        session_id=room.id, turn_id=turn.turn_id, attempt=1, response=response,
+        finish=Finish("llm", "timeout", "openai_compat", "m"), cost=cost,
+    )  # fmt: skip
+
+    row = SpiritTurn.objects.select_related("persona").get(number=2)
+
+    assert row.persona is not None
+    assert (row.persona.number, row.persona.state) == (1, "published")
+    assert (row.context_from, row.context_seq, row.seed) == (1, 3, room.seed)
+    assert (row.provider, row.model, row.source, row.degraded) == ("openai_compat", "m", "llm", "timeout")
+    assert (row.prompt_tokens, row.completion_tokens, row.cost_microcents, row.prompt_hash) == cost
+    assert row.moves_at == starts_at
+    found, _ = history.messages(room.id, limit=1)
+    assert isinstance(found[0], events.AnswerData)
+    assert found[0].starts_at == starts_at
+
+
+def test_the_planchette_spells_one_line_after_the_other(room: Session, ada: User) -> None:
+    say(room, ada, "First?")
+    first = take(room)
+    began = begin_moves(session_id=room.id, turn_id=first.turn_id, attempt=1, duration_ms=9000)
+    reply(first)
+    say(room, ada, "Second?")
+    second = take(room)
+
+    then = begin_moves(session_id=room.id, turn_id=second.turn_id, attempt=1, duration_ms=1000)
+
+    assert began is not None
+    assert then == began + timedelta(seconds=9)
+    assert begin_moves(session_id=room.id, turn_id=second.turn_id, attempt=2, duration_ms=1000) is None
 
 
 # --- Reads ------------------------------------------------------------------------------------------------------------

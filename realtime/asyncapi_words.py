@@ -11,8 +11,8 @@ from sessions_app.text import CLIENT_MSG_ID_MAX, TEXT_MAX, USER_NAME_MAX
 CLIENT_WORDS: dict[str, str] = {
     "join_session": "Joins the session: the first frame of every socket. Answered by `user_joined` and `welcome`.",
     "leave_session": "Gives the seat back at once; the server closes the socket with 1000.",
-    "send_message": "Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then, with its `ref`,"
-    " `error` with `QUEUE_FULL` where the message stands and the spirit will not answer it.",
+    "send_message": "Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then `error` with "
+    "`QUEUE_FULL` and the same `ref`, where the message stands and the spirit will not answer it.",
     "typing": "Says that this user types, or does no more. It expires after 8 seconds.",
     "delete_message": "Takes a message away: its author, the host, staff. Everybody gets `message_deleted`.",
     "cancel_question": "Ends a turn that waits or is being answered: who asked, the host, staff.",

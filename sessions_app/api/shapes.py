@@ -132,9 +132,13 @@ class SpiritCard(Struct, frozen=True):
 
 
 class Transcript(Struct, frozen=True):
-    """A session's messages from the first to the last, those off the record and the deleted ones left out."""
+    """A session's messages from the first to the last, those off the record and the deleted ones left out.
+
+    `statement` says what the spirit is.
+    """
 
     session: events.SessionData
+    statement: str
     messages: Messages
 
 

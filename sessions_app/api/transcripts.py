@@ -15,6 +15,8 @@ from django.utils.html import escape
 from sessions_app import events
 
 SPIRIT = "The spirit"
+# Whoever reads it later was not there to be told.
+STATEMENT = "The spirit is no person: a program, a rule engine or a language model, makes its answers."
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@=$^])")
 _encode = msgspec.json.Encoder().encode
 
@@ -44,7 +46,7 @@ def _lines(message: events.MessageData) -> list[str]:
 
 def _txt_head(session: events.SessionData) -> str:
     name = " ".join(session.name.split())
-    return f"{name}\nbegun {_time(session.created_at)}, session {session.id}\n\n"
+    return f"{name}\nbegun {_time(session.created_at)}, session {session.id}. {STATEMENT}\n\n"
 
 
 def _txt_line(message: events.MessageData) -> str:
@@ -60,7 +62,7 @@ def _plain(value: str) -> str:
 
 def _md_head(session: events.SessionData) -> str:
     name = _plain(" ".join(session.name.split()))
-    return f"# {name}\n\nBegun {_time(session.created_at)}, session `{session.id}`.\n\n"
+    return f"# {name}\n\nBegun {_time(session.created_at)}, session `{session.id}`. {STATEMENT}\n\n"
 
 
 def _md_line(message: events.MessageData) -> str:
@@ -73,7 +75,7 @@ def _html_head(session: events.SessionData) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        f"</head>\n<body>\n<h1>{name}</h1>\n<p>Begun {_time(session.created_at)}, session {session.id}.</p>\n<dl>\n"
+        f"</head>\n<body>\n<h1>{name}</h1>\n<p>Begun {_time(session.created_at)}, session {session.id}. {STATEMENT}</p>\n<dl>\n"
     )
 
 
@@ -84,7 +86,7 @@ def _html_line(message: events.MessageData) -> str:
 
 
 def _json_head(session: events.SessionData) -> str:
-    return f'{{"session":{_encode(session).decode()},"messages":['
+    return f'{{"session":{_encode(session).decode()},"statement":"{STATEMENT}","messages":['
 
 
 def _json_line(message: events.MessageData) -> str:

@@ -72,6 +72,12 @@ def _said(lines: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line for line in spoken if line))
 
 
+def _addressed(lines: list[str]) -> tuple[str, ...]:
+    """What is said to somebody, whose name stands in the grammar's way."""
+    named = [re.sub(r"#asker#|\{\{\s*user\s*\}\}", "the sitter", line) for line in lines]
+    return tuple(line.replace("the sitter", "#asker#") for line in _said(named))
+
+
 def read_persona(raw: bytes | str, *, locale: str = "en") -> Persona:
     """A persona from any of the formats: a character card, the project's own JSON, or else steering Markdown.
 
@@ -127,8 +133,8 @@ def from_steering(raw: bytes | str, *, locale: str = "en") -> Persona:
         voice=_prose("\n".join(voice)) or name,
         refusal=refusal[0] if refusal else "Not that. Ask me another.",
         summary=clean(front.get("description", ""))[:300],
-        greetings=_said(parts.get("greetings", [])),
-        farewells=_said(parts.get("farewells", [])),
+        greetings=_addressed(parts.get("greetings", [])),
+        farewells=_addressed(parts.get("farewells", [])),
         examples=_examples([line.partition("=>")[::2] for line in parts.get("examples", []) if "=>" in line]),
         lore=_lore([line.partition(":")[::2] for line in parts.get("lore", []) if ":" in line]),
     )
@@ -209,7 +215,7 @@ def from_card(raw: bytes | str, *, locale: str = "en") -> Persona:
         voice="\n\n".join(part for part in told if part)[:MAX_VOICE] or name,
         refusal="Not that. Ask me another.",
         summary=clean(filled(data.get("creator_notes")))[:300],
-        greetings=tuple(line.replace("the sitter", "#asker#") for line in _said([filled(line) for line in first])),
+        greetings=_addressed([filled(line) for line in first]),
         examples=_examples(_dialogue(filled(data.get("mes_example")), name)),
         lore=_lore([_entry(entry, filled) for entry in (entries if isinstance(entries, list) else [])]),
     )

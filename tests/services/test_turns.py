@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -42,7 +43,8 @@ from sessions_app.services.turns import (
     sessions_with_turns,
 )
 from sessions_app.services.turns.claiming import WAIT_SECONDS
-from sessions_app.spirits.base import Finish
+from sessions_app.spirits.base import Finish, SpiritRequest
+from sessions_app.spirits.prompts import build_messages
 from sessions_app.spirits.speech import format_response
 from tests.services.helpers import (
     Told,
@@ -457,8 +459,14 @@ def test_no_log_lets_a_provider_hear_what_is_off_the_record_or_deleted(lines: li
     Session.objects.filter(pk=room.id).update(spirit_mode="open")
     say(room, ada, "And now?")
 
-    heard = [line.text for line in take(room).history]
+    turn = take(room)
+    heard = [line.text for line in turn.history]
+    request = SpiritRequest(
+        str(room.id), room.seed, 1, 1, turn.question, turn.asker, turn.people, turn.history, turn.persona, 0
+    )
+    prompt = json.dumps(build_messages(request, max_history=99), ensure_ascii=False)
 
+    assert not any(f"{kind} {number}" in prompt for kind, number in lines if kind != "said")
     assert heard == [f"said {number}" for kind, number in lines if kind == "said"]
 
 

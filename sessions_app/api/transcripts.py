@@ -75,7 +75,8 @@ def _html_head(session: events.SessionData) -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        f"</head>\n<body>\n<h1>{name}</h1>\n<p>Begun {_time(session.created_at)}, session {session.id}. {STATEMENT}</p>\n<dl>\n"
+        f"</head>\n<body>\n<h1>{name}</h1>\n"
+        f"<p>Begun {_time(session.created_at)}, session {session.id}. {STATEMENT}</p>\n<dl>\n"
     )
 
 

@@ -48,7 +48,7 @@ MANNERS: dict[str, tuple[int, Sequence[Step | None]]] = {
 
 
 class Model(ModelServer):
-    """Answers in the manner that the question names, else well."""
+    """Answers in the manner that the question names, else well; "at first" is only the first time."""
 
     def __init__(self) -> None:
         super().__init__([(200, GOOD)])
@@ -58,6 +58,8 @@ class Model(ModelServer):
 
     def script(self, body: dict[str, Any]) -> tuple[int, Sequence[Step | None]]:
         question = str(body["messages"][-1]["content"])
+        if "at first" in question and any(question == before["messages"][-1]["content"] for before in self.bodies):
+            return 200, GOOD
         return next((script for word, script in MANNERS.items() if word in question), (200, GOOD))
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,6 +2,7 @@
 
 import type {
   Ack,
+  CircleTurn,
   ClientHeartbeat,
   DeleteMessage,
   EndSession,
@@ -13,10 +14,13 @@ import type {
   Leave,
   MessageDeleted,
   MessageReceived,
+  QuestionMerged,
   QuestionQueued,
+  QuestionWithdrawn,
   RefreshToken,
   Resumed,
   ResyncRequired,
+  SafetyNotice,
   SendMessage,
   SessionChanged,
   SpiritCancelled,
@@ -41,7 +45,7 @@ export interface ClientEvents {
   join_session: Join;
   /** Gives the seat back at once; the server closes the socket with 1000. */
   leave_session: Leave;
-  /** Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given. */
+  /** Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then `error` with `QUEUE_FULL` and the same `ref`, where the message stands and the spirit will not answer it. */
   send_message: SendMessage;
   /** Says that this user types, or does no more. It expires after 8 seconds. */
   typing: Typing;
@@ -85,9 +89,15 @@ export interface ServerEvents {
   user_left: UserLeft;
   /** Everybody who types now: the whole set, at each change. */
   user_typing: UserTyping;
-  /** A question has to wait. Told again when a turn before it begins. */
+  /** A question has to wait. Told again when its place changes. */
   question_queued: QuestionQueued;
-  /** A turn begins. A second attempt, after a server was lost, begins it again. */
+  /** The same was asked already, or a chorus gathers: turn `into` answers this question too. */
+  question_merged: QuestionMerged;
+  /** Somebody asked what is not for the table. Nothing of it was kept, and nobody is named. */
+  question_withdrawn: QuestionWithdrawn;
+  /** In a circle: who may ask now, and until when. Told when that changes. */
+  circle_turn: CircleTurn;
+  /** A turn begins. Another attempt (a server was lost, or a text that was heard is gone) begins it again: forget its moves and sentences. */
   spirit_thinking: SpiritThinking;
   /** The next moves of the planchette, shortly before they are due; to a joiner, those so far. */
   spirit_move: SpiritMove;
@@ -101,6 +111,8 @@ export interface ServerEvents {
   resync_required: ResyncRequired;
   /** Your message is stored. Never sent before COMMIT. */
   ack: Ack;
+  /** Out of character, to the author alone, in place of an `ack`: nothing was stored or shown. */
+  safety_notice: SafetyNotice;
   /** Something was refused. The socket stays open unless a close follows. */
   error: ErrorData;
   /** The position of the log and the server's clock. */
@@ -139,7 +151,9 @@ export const ERROR_CODES = {
   MESSAGE_TOO_LONG: { retryable: false, httpStatus: 400 },
   SPIRIT_ERROR: { retryable: true, httpStatus: 500 },
   QUEUE_FULL: { retryable: true, httpStatus: 409 },
+  QUEUE_EXPIRED: { retryable: true, httpStatus: 409 },
   NOT_YOUR_TURN: { retryable: true, httpStatus: 409 },
+  SAFETY_NOTICE: { retryable: false, httpStatus: 422 },
 } as const;
 
 /** Close codes that the server sends → whether to come back. */

@@ -16,7 +16,7 @@ export interface Alive {
   timestamp: string;
 }
 
-/** A message of the spirit. `letter_timings`: one integer of 50–500 ms for each character of `text`. */
+/** A message of the spirit. `letter_timings`: one integer of 50–500 ms for each character of `text`. `starts_at`: when the planchette began, or begins, to spell `board_script`; null where nobody was shown it. */
 export interface AnswerData {
   id: string;
   session_id: string;
@@ -46,6 +46,7 @@ export interface AnswerData {
   source: "oracle" | "llm" | "cache";
   /** Null, or why this is not what the first provider would have said: provider_down, timeout, budget, filtered. */
   degraded: string | null;
+  starts_at: string | null;
 }
 
 /** What stands beside `data`, and beside an error. */
@@ -73,6 +74,13 @@ export interface BoardWord {
   x: number;
   y: number;
   rule: "closing" | "opening";
+}
+
+/** `circle_turn`: in a circle this person may ask now, until `until`; then the next one may. */
+export interface CircleTurn {
+  user: PersonRef;
+  /** RFC 3339, UTC. */
+  until: string;
 }
 
 /** `heartbeat`: how far this client has come. */
@@ -117,7 +125,7 @@ export interface ErrorBody {
 
 /** `error`: something was refused; the socket stays open unless a close follows. */
 export interface ErrorData {
-  code: "VALIDATION_ERROR" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "SESSION_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NOT_ACCEPTABLE" | "UNSUPPORTED_MEDIA_TYPE" | "SESSION_ENDED" | "SESSION_FULL" | "IDEMPOTENCY_CONFLICT" | "RATE_LIMITED" | "INTERNAL_ERROR" | "UNAVAILABLE" | "INVALID_FORMAT" | "UNKNOWN_EVENT" | "NOT_JOINED" | "EMPTY_MESSAGE" | "MESSAGE_TOO_LONG" | "SPIRIT_ERROR" | "QUEUE_FULL" | "NOT_YOUR_TURN";
+  code: "VALIDATION_ERROR" | "UNAUTHORIZED" | "FORBIDDEN" | "NOT_FOUND" | "SESSION_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "NOT_ACCEPTABLE" | "UNSUPPORTED_MEDIA_TYPE" | "SESSION_ENDED" | "SESSION_FULL" | "IDEMPOTENCY_CONFLICT" | "RATE_LIMITED" | "INTERNAL_ERROR" | "UNAVAILABLE" | "INVALID_FORMAT" | "UNKNOWN_EVENT" | "NOT_JOINED" | "EMPTY_MESSAGE" | "MESSAGE_TOO_LONG" | "SPIRIT_ERROR" | "QUEUE_FULL" | "QUEUE_EXPIRED" | "NOT_YOUR_TURN" | "SAFETY_NOTICE";
   message: string;
   retryable: boolean;
   /** Of `VALIDATION_ERROR`: field → list of messages. */
@@ -417,11 +425,19 @@ export interface PostedAnswer {
   meta: PostedMeta;
 }
 
-/** `duplicate`: the message had been stored before, and this is it. */
+/** `duplicate`: the message had been stored before, and this is it. `unanswered`: a code, where it was a question and the spirit will not answer it. */
 export interface PostedMeta {
   /** RFC 3339, UTC. */
   timestamp: string;
   duplicate: boolean;
+  unanswered?: string;
+}
+
+/** `question_merged`: the same was asked already, or a chorus gathers; turn `into` answers this one too. */
+export interface QuestionMerged {
+  turn_id: string;
+  message_id: string;
+  into: string;
 }
 
 /** `question_queued`: a question has to wait; `position` 1 is next. */
@@ -432,6 +448,9 @@ export interface QuestionQueued {
   /** 1 is next. */
   position: number;
 }
+
+/** `question_withdrawn`: something was asked that is not for the table; nothing of it was kept. */
+export type QuestionWithdrawn = Record<string, never>;
 
 /** A refresh token. */
 export interface RefreshInput {
@@ -484,6 +503,13 @@ export interface RevokedAnswer {
   success: true;
   data: Revoked;
   meta: AnswerMeta;
+}
+
+/** `safety_notice`: out of character, to the author only, in place of an `ack`: nothing was stored or shown. */
+export interface SafetyNotice {
+  kind: string;
+  text: string;
+  links: string[];
 }
 
 /** `send_message`; the text may come as `text` or as `message`. */
@@ -565,13 +591,15 @@ export interface SpiritCancelled {
   by: string | null;
 }
 
-/** A published persona. `statement` says what it is, so that nobody takes it for a person. */
+/** A published persona. `digest` is that of its content; `statement` says what it is, so that nobody takes it for a person. */
 export interface SpiritCard {
   slug: string;
   name: string;
   version: number;
   locale: string;
   summary: string;
+  audience: "adults" | "everyone";
+  digest: string;
   is_ai: true;
   statement: string;
 }
@@ -589,6 +617,13 @@ export interface SpiritInput {
   persona?: string;
   mode?: "chorus" | "circle" | "off" | "open" | "summoned";
   pace?: "brisk" | "instant" | "ritual";
+  /** Its language. */
+  locale?: string;
+  warmth?: number | null;
+  riddling?: number | null;
+  menace?: number | null;
+  /** At most 400 characters. */
+  theme?: string;
 }
 
 /** `spirit_move`: the next moves of the planchette; `t_ms` in them counts from `starts_at`. */
@@ -629,16 +664,22 @@ export interface SpiritResponse {
   source: "oracle" | "llm" | "cache";
   /** Null, or why this is not what the first provider would have said: provider_down, timeout, budget, filtered. */
   degraded: string | null;
+  starts_at: string | null;
   /** The same as `text`. */
   message: string;
   turn_id: string | null;
 }
 
-/** Which spirit comes to a session, when it answers, and how fast its planchette moves. */
+/** Which spirit comes to a session, when it answers, and how fast its planchette moves. Its language, the dials (0–100) and the theme are there where the host has set them. */
 export interface SpiritSettings {
   persona: string;
   mode: "chorus" | "circle" | "off" | "open" | "summoned";
   pace: "brisk" | "instant" | "ritual";
+  locale?: string;
+  warmth?: number;
+  riddling?: number;
+  menace?: number;
+  theme?: string;
 }
 
 /** `spirit_thinking`: a turn begins. */
@@ -666,9 +707,10 @@ export interface TokenExpiring {
   expires_in_ms: number;
 }
 
-/** A session's messages from the first to the last, those off the record and the deleted ones left out. */
+/** A session's messages from the first to the last, those off the record and the deleted ones left out. `statement` says what the spirit is. */
 export interface Transcript {
   session: SessionData;
+  statement: string;
   messages: Array<AnswerData | MessageData>;
 }
 
@@ -684,6 +726,7 @@ export interface TurnData {
   asker: PersonRef;
   persona: string;
   started_at: string | null;
+  starts_at?: string | null;
 }
 
 /** `typing`: this user types, or does no more. */

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
@@ -46,7 +47,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    for text, line, stood_on, said in (value for name, value in report.user_properties if name == "row"):
+    rows = [cast("tuple[str, str, str, list[str]]", value) for name, value in report.user_properties if name == "row"]
+    for text, line, stood_on, said in rows:
         figures.note(text, line, stood_on, report.outcome, said)
 
 

@@ -152,6 +152,14 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     email_from: Annotated[str, text("The sender of mails.", "an address", pattern=r"^[^\r\n]*[^@\s]+@[^@\s]+$")] = (
         "Séance <seance@localhost>"
     )
+    oauth_providers: Annotated[
+        str,
+        secret(
+            "Where people can come in from: google, github, discord, or any OpenID provider by its issuer.",
+            'a JSON list such as [{"name": "github", "client_id": "…", "client_secret": "…"}, '
+            '{"name": "house", "issuer": "https://id.example.org", "client_id": "…", "client_secret": "…"}]',
+        ),
+    ] = ""
     admin_email: Annotated[
         str,
         text("The first admin, made by ensure_admin.", "an address", pattern=r"^([^@\s]+@[^@\s]+)?$"),

@@ -8,6 +8,7 @@ import dj_database_url
 
 from seance_project.env import BASE_DIR, Env, EnvError
 from sessions_app.limits import TABLE
+from sessions_app.oauth.providers import load
 
 MIN_KEY_BYTES = 32
 POSTGRESQL_URL = "postgresql://user:password@host:5432/name"
@@ -43,6 +44,10 @@ def check(env: Env) -> None:
             raise EnvError("SPIRIT_ALLOW_NETWORK", f"must be true while SPIRIT_PROVIDERS has {provider}")
     if len(set(env.spirit_providers)) < len(env.spirit_providers):
         raise EnvError("SPIRIT_PROVIDERS", "must name each provider once")
+    try:
+        load(env.oauth_providers)
+    except ValueError as error:
+        raise EnvError("OAUTH_PROVIDERS", str(error)) from None
     for item in env.rate_limits:
         if item.partition("=")[0] not in TABLE:
             raise EnvError("RATE_LIMITS", f"must name limits of the table: {', '.join(TABLE)}")

@@ -53,6 +53,8 @@ VALUES: dict[str, Any] = {
     "participant_count": 2,
     "is_active": True,
     "is_listed": False,
+    "is_locked": False,
+    "looks_like": None,
     "is_present": True,
     "is_typing": True,
     "ended_at": None,

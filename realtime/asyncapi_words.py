@@ -13,7 +13,7 @@ CLIENT_WORDS: dict[str, str] = {
     "leave_session": "Gives the seat back at once; the server closes the socket with 1000.",
     "send_message": "Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then `error` with "
     "`QUEUE_FULL` and the same `ref`, where the message stands and the spirit will not answer it.",
-    "typing": "Says that this user types, or does no more. It expires after 8 seconds.",
+    "typing": "Says that this user types, or does no more. Expires after 8 s; `FORBIDDEN` for who may not speak.",
     "delete_message": "Takes a message away: its author, the host, staff. Everybody gets `message_deleted`.",
     "cancel_question": "Ends a turn that waits or is being answered: who asked, the host, staff.",
     "ask_again": "Asks an ended turn's question once more: who asked, the host, staff. The old answer stays.",
@@ -115,6 +115,9 @@ FIELD_WORDS: dict[str, dict[str, Any]] = {
     "QuestionQueued.position": {"description": "1 is next."},
     "SpiritMove.starts_at": {"description": "`t_ms` of the moves counts from here, on the server's clock."},
     "SessionData.participant_count": {"description": "Seats that are taken; observers take none."},
+    "ParticipantData.looks_like": {"description": "Who sat there already with a name that reads the same."},
+    "UserJoined.looks_like": {"description": "Who sat there already with a name that reads the same."},
+    "SessionData.is_locked": {"description": "Whether nobody new is let in."},
     "SessionData.last_seq": {"description": "Where the log ends."},
     "ParticipantData.is_present": {"description": "False while a seat is kept for somebody whose socket dropped."},
     "Ack.duplicate": {"description": "True where the message had been stored before."},

@@ -70,7 +70,7 @@ class SeanceConsumer(AsyncConsumer):
         self._receive = self._queue.receive if self._queue else receive
         self.socket = Socket(uuid7(), cast(Outlet, outlet or self._queue))
         self.room: Room | None = None
-        self.in_flight, self.is_typing = 0, False
+        self.in_flight, self.is_typing, self.voice_until = 0, False, 0.0
         self._joining: asyncio.Future[Joined] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         code = GOING_AWAY
@@ -113,7 +113,7 @@ class SeanceConsumer(AsyncConsumer):
         self.address = address
         try:
             self.process.addresses.enter(self.socket.connection_id, address)
-            await self.process.count("handshakes", address)
+            await self.process.count(("handshakes", address))
         except SeanceError as refused:
             self._refuse_entry(refused, None)
 
@@ -159,7 +159,7 @@ class SeanceConsumer(AsyncConsumer):
             self.tell("goodbye", self.process.goodbye(0))
             raise Closed(DRAINING)
         try:
-            await self.process.count("joins", self.address)
+            await self.process.count(("joins", self.address))
             if data.token is not None:
                 claims = verify_token(data.token)
             request = JoinRequest(
@@ -171,6 +171,8 @@ class SeanceConsumer(AsyncConsumer):
                 name=data.name,
                 role=data.role,
                 invite=data.invite,
+                family=claims.family if claims else None,
+                version=claims.version if claims else 0,
             )
             if self.room is None:
                 self.room = await self.process.hub.connect(self.session_id, self.socket)
@@ -199,7 +201,9 @@ class SeanceConsumer(AsyncConsumer):
         if command.is_bare:
             others = (other for other in joined.participants if other.user_id != self.user_id)
             first += [
-                events.frame("user_joined", events.UserJoined(o.user_id, o.id, o.name, o.joined_at, o.role))
+                events.frame(
+                    "user_joined", events.UserJoined(o.user_id, o.id, o.name, o.joined_at, o.role, o.looks_like)
+                )
                 for o in others
             ]
         after_seq = None
@@ -273,7 +277,7 @@ class SeanceConsumer(AsyncConsumer):
         """Count a message of this user, here and over all processes; raises `RATE_LIMITED`."""
         if settings.SEANCE.rate_limits_enabled:
             self._messages.hit()
-            await self.process.count("messages", str(self.user_id))
+            await self.process.count(("messages", str(self.user_id)), ("session-messages", str(self.session_id)))
 
     # --- Out ----------------------------------------------------------------------------------------------------------
 

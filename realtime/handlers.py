@@ -15,6 +15,8 @@ from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.models import User
 from sessions_app.publish import Notice
 from sessions_app.security import verify_token
+from sessions_app.selectors.people import bearer
+from sessions_app.selectors.sessions import check_voice
 from sessions_app.services.messages import Draft, Posted, delete_message
 from sessions_app.services.moderation import kick_user
 from sessions_app.services.sessions import end_session, update_session
@@ -23,6 +25,7 @@ from sessions_app.services.turns import ask_again, cancel_question
 if TYPE_CHECKING:
     from realtime.consumers import SeanceConsumer
 
+VOICE_SECONDS = 5.0  # how long the right to speak is taken for granted before the database is asked, for typing only
 IN_FLIGHT = 16  # messages of one socket that may wait for their commit at the same time
 
 
@@ -75,8 +78,11 @@ def _posted(
 
 
 async def typing(visit: "SeanceConsumer", command: protocol.Command) -> None:
-    """Tell the others that this user types, or does no more."""
+    """Tell the others that this user types, or does no more. Whoever may not speak does not type either."""
     data: Any = command.data
+    if data.is_typing and time.monotonic() >= visit.voice_until:
+        await visit.process.bridge.call(check_voice, visit.session_id, visit.user_id)
+        visit.voice_until = time.monotonic() + VOICE_SECONDS
     visit.is_typing = data.is_typing
     _tell_typing(visit)
 
@@ -106,6 +112,7 @@ async def refresh_token(visit: "SeanceConsumer", command: protocol.Command) -> N
     claims = verify_token(data.token)
     if claims.user_id != visit.user_id:
         raise SeanceError(Code.FORBIDDEN, "The token is another user's.")
+    await visit.process.bridge.call(bearer, claims)
     expires_in_ms = visit.watch_token(claims.expires_at)
     visit.tell("token_refreshed", events.TokenExpiring(expires_in_ms), command.ref)
 

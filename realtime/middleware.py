@@ -7,10 +7,9 @@ A token may come in the Authorization header, as the subprotocol `bearer.<jwt>` 
 from collections.abc import Iterator
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from django.conf import settings
-
+from sessions_app import origins
 from sessions_app.addresses import client_address
 
 SUBPROTOCOL = "seance.v1"
@@ -40,12 +39,7 @@ def origin_allowed(scope: Scope) -> bool:
     origin = header(scope, b"origin")
     if origin is None:
         return _cookie(scope) is None
-    if origin in settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS:
-        return True
-    try:
-        return origin != "null" and urlsplit(origin).netloc == header(scope, b"host")
-    except ValueError:  # a bracket that is not closed
-        return False
+    return origins.is_allowed(origin, _host(scope))
 
 
 def arrive(scope: Scope) -> Arrival:
@@ -71,8 +65,13 @@ def _tokens(scope: Scope, offered: list[str]) -> Iterator[str]:
     if scheme.lower() == "bearer":
         yield value.strip()
     yield from (item.removeprefix("bearer.") for item in offered if item.startswith("bearer."))
-    if (value := _cookie(scope) or "") and header(scope, b"origin") is not None:
+    origin = header(scope, b"origin")
+    if (value := _cookie(scope) or "") and origin is not None and origins.is_named(origin, _host(scope)):
         yield value
+
+
+def _host(scope: Scope) -> str:
+    return header(scope, b"host") or ""
 
 
 def _cookie(scope: Scope) -> str | None:

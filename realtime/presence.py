@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import structlog
@@ -28,6 +29,11 @@ class Keeper:
         self._process_id, self._name, self._bus = process_id, name, bus
         self._bridge, self._hub = bridge, hub
         self._tasks: list[asyncio.Task[None]] = []
+        self._watches: list[Callable[[Bridge], Awaitable[None]]] = []
+
+    def watch(self, check: Callable[[Bridge], Awaitable[None]]) -> None:
+        """Have something else looked after with each head poll."""
+        self._watches.append(check)
 
     async def register(self) -> None:
         """Enter the process in the book; what a former self of the same name left there goes."""
@@ -73,6 +79,8 @@ class Keeper:
         self._bus.is_alone = found.is_alone
         await self._hub.compare(found.heads)
         self._hub.close_connections(found.close_codes)
+        for check in self._watches:
+            await check(self._bridge)
         if reaped := await self._bridge.call(reap, process_id=self._process_id):
             metrics.LEASES_EXPIRED.inc(reaped)
             log.info("seats_reaped", count=reaped)

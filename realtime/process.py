@@ -17,6 +17,7 @@ from realtime.bridge import Bridge
 from realtime.bus import Bus
 from realtime.connections import ConnectionManager
 from realtime.presence import Keeper
+from realtime.streams import Streams
 from realtime.turns import TurnRunner
 from realtime.writer import Batcher
 from sessions_app import events, health, limits, publish
@@ -43,6 +44,7 @@ class Process:
         # Requests have threads of their own, so that a slow report never waits in front of a message, nor the reverse.
         self.bridge = Bridge(settings.SEANCE.database_threads)
         self.http_bridge = Bridge(settings.SEANCE.database_threads)
+        self.slow_bridge = Bridge(2)
         self.probe_bridge = Bridge(2)
         self.limits_bridge = Bridge(2)
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
@@ -56,6 +58,8 @@ class Process:
         self.turns = TurnRunner(self.bridge, self.hub)
         self.draining = False
         self.addresses = Addresses()
+        self.streams = Streams()
+        self.keeper.watch(self.streams.check)
         self._message_paces: WeakValueDictionary[UUID, Pace] = WeakValueDictionary()
 
     def message_pace(self, user_id: UUID) -> Pace:
@@ -67,14 +71,15 @@ class Process:
             self._message_paces[user_id] = pace
         return pace
 
-    async def count(self, name: str, key: str) -> None:
-        """Count one more of a limit of the table; raises `RATE_LIMITED`. Only a shared count is worth a thread."""
+    async def count(self, *counts: tuple[str, str]) -> None:
+        """Count one more of limits of the table, each for its key; raises `RATE_LIMITED`. Only a shared count is worth
+        a thread."""
         if not settings.SEANCE.rate_limits_enabled:
             return
         if limits.engine().is_shared:
-            await self.limits_bridge.call(limits.hit, name, key)
+            await self.limits_bridge.call(limits.hit_all, *counts)
         else:
-            limits.hit(name, key)
+            limits.hit_all(*counts)
 
     async def start(self) -> None:
         """Enter the process in the book and begin."""
@@ -132,6 +137,7 @@ class Process:
             log.warning("unregister_failed", error=type(error).__name__)
         self.probe_bridge.close()
         self.limits_bridge.close()
+        self.slow_bridge.close()
         self.http_bridge.close()
         self.bridge.close()
         log.info("process_stopped", process=self.name)

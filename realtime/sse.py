@@ -29,12 +29,16 @@ async def stream(opening: Opening, headers: Headers, receive: Receive, send: Sen
     parts = await process.current()
     outlet = EventStream(opening)
     socket = Socket(uuid7(), outlet)
-    socket.user_id = opening.user_id
+    reader = opening.reader
+    socket.user_id = reader.claims.user_id if reader is not None else None
     timer: asyncio.TimerHandle | None = None
     try:
+        parts.addresses.enter(socket.connection_id, opening.address)
+        if reader is not None:
+            parts.streams.enter(socket, reader)
         room = await _enter(parts, outlet, socket, opening)
-        if opening.expires_at is not None:
-            left = max(0.0, opening.expires_at - time.time())
+        if reader is not None:
+            left = max(0.0, reader.claims.expires_at - time.time())
             timer = asyncio.get_running_loop().call_later(left, socket.close, TOKEN_EXPIRED)
         metrics.STREAMS.inc()
         try:
@@ -46,6 +50,8 @@ async def stream(opening: Opening, headers: Headers, receive: Receive, send: Sen
     finally:
         if timer is not None:
             timer.cancel()
+        parts.addresses.leave(socket.connection_id)
+        parts.streams.leave(socket)
         parts.hub.disconnect(opening.session_id, socket)
         log.info("stream_closed", session_id=str(opening.session_id), code=socket.closing)
     try:

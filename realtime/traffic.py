@@ -4,8 +4,8 @@ from realtime import metrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
 # What stands behind /api/, and what stands behind a session's id.
-AREAS = frozenset({"sessions", "spirits", "board", "auth", "analytics"})
-PARTS = frozenset({"history", "messages", "participants", "transcript", "events", "invites"})
+AREAS = frozenset({"sessions", "spirits", "board", "auth", "analytics", "reports", "users"})
+PARTS = frozenset({"history", "messages", "participants", "transcript", "events", "invites", "reports"})
 PAGES = frozenset({"health", "metrics", "docs", "redoc", "openapi.json", "asyncapi.json", "admin"})
 OTHER = "other"
 

@@ -21,7 +21,7 @@ REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
 # Whatever touches the database, the channel layer or a server; the rest is the same everywhere.
 ON_SERVICES = [
     f"tests/{name}"
-    for name in ("admin", "api", "commands", "faults", "harness", "permissions", "realtime", "services")
+    for name in ("admin", "api", "commands", "faults", "harness", "oauth", "permissions", "realtime", "services")
     if (ROOT / "tests" / name).is_dir()
 ]
 NO_TESTS = 5  # pytest's exit code for an empty selection

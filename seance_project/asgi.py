@@ -16,10 +16,21 @@ with one_line_refusal():
 from channels.routing import URLRouter  # noqa: E402
 
 from realtime import process, sse  # noqa: E402
+from realtime.bridge import Bridge  # noqa: E402
 from realtime.routing import websocket_urlpatterns  # noqa: E402
 from seance_project import drain  # noqa: E402
 from seance_project.http import Http  # noqa: E402
 from seance_project.static import StaticFiles  # noqa: E402
+
+SLOW = {
+    "/api/auth/token",
+    "/api/auth/register",
+    "/api/auth/upgrade",
+    "/api/auth/password",
+    "/api/auth/password/reset",
+    "/api/auth/password/set",
+    "/admin/login",
+}
 
 http = Http(sse.stream)
 sockets = URLRouter(websocket_urlpatterns)
@@ -40,6 +51,18 @@ async def lifespan(receive: Any, send: Any) -> None:
             return
 
 
+def bridge_for(path: str, parts: process.Process) -> Bridge:
+    """The threads that a request is answered in."""
+    # A probe must be answered when every thread waits for a database that hangs.
+    if path.startswith(("/health", "/metrics")):
+        return parts.probe_bridge
+    # What hashes a password, or waits for a mail server or an OAuth provider, is slow by its nature: a flood of it
+    # waits for itself, and neither for nor before anything else.
+    if path.rstrip("/") in SLOW or path.startswith("/api/auth/oauth/"):
+        return parts.slow_bridge
+    return parts.http_bridge
+
+
 async def dispatch(scope: Any, receive: Any, send: Any) -> None:
     """One connection."""
     if scope["type"] == "lifespan":
@@ -51,9 +74,7 @@ async def dispatch(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "websocket.close", "code": 4506})
     else:
         parts = await process.current()  # a server without a lifespan (daphne) starts here
-        # A probe must be answered when every thread waits for a database that hangs.
-        is_probe = scope["path"].startswith(("/health", "/metrics"))
-        await http(scope, receive, send, parts.probe_bridge if is_probe else parts.http_bridge)
+        await http(scope, receive, send, bridge_for(scope["path"], parts))
 
 
 application = StaticFiles(dispatch)

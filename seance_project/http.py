@@ -163,6 +163,7 @@ def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
         if key in found:  # cookies are the one header that is joined otherwise: RFC 9113, section 8.2.3
             text = found[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
         found[key] = text
+    found["seance.arrived_at"] = time.monotonic()
     # The body was read to its end, however it was framed.
     found["CONTENT_LENGTH"] = str(len(body))
     return found

@@ -84,7 +84,7 @@ CHANNEL_LAYERS = databases.channel_layers(SEANCE)
 
 # --- Accounts and tokens ----------------------------------------------------------------------------------------------
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "sessions_app.hashers.Argon2",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",  # not plain bcrypt, which refuses more than 72 bytes
 ]
 AUTH_PASSWORD_VALIDATORS = [

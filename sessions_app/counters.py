@@ -33,9 +33,19 @@ class Engine:
         self._far: SlidingWindowCounterRateLimiter | None = None
         self._is_away, self._ask_at = False, 0.0
 
-    def hit(self, rates: str, key: tuple[str, ...]) -> float:
-        """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room."""
-        return self._ask(lambda limiter: _hit(limiter, parse(rates), key))
+    def hit(self, rates: str, key: tuple[str, ...], *, strict: bool = False) -> float:
+        """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room.
+
+        A strict count is kept here too: a Redis that goes away, or comes back empty, makes nobody begin anew.
+        """
+        items = parse(rates)
+
+        def near() -> float:
+            return _hit(self._near, items, key)
+
+        if not strict or not self.is_shared:
+            return self._ask(lambda limiter: _hit(limiter, items, key), near)
+        return near() or self._ask(lambda limiter: _hit(limiter, items, key), float)
 
     def forget(self, rates: str, key: tuple[str, ...]) -> None:
         """Begin anew."""
@@ -44,9 +54,11 @@ class Engine:
             for item in parse(rates):
                 limiter.clear(item, *key)
 
-        self._ask(clear)
+        clear(self._near)
+        self._ask(clear, lambda: None)
 
-    def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R]) -> R:
+    def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R], near: Callable[[], R]) -> R:
+        """Work with the shared count, or where there is none do what is to be done here."""
         if self.is_shared and time.monotonic() >= self._ask_at:
             try:
                 answer = work(self._connected())
@@ -60,7 +72,7 @@ class Engine:
                     self._is_away = False
                     log.info("limits_with_redis")
                 return answer
-        return work(self._near)
+        return near()
 
     def _connected(self) -> SlidingWindowCounterRateLimiter:
         if self._far is None:

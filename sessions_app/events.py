@@ -47,6 +47,7 @@ class SessionData(Struct, frozen=True):
     participant_count: int
     last_seq: int
     spirit: SpiritSettings
+    is_locked: bool
 
 
 class UserData(Struct, frozen=True):
@@ -59,7 +60,7 @@ class UserData(Struct, frozen=True):
 
 
 class ParticipantData(Struct, frozen=True):
-    """A person in a session."""
+    """A person in a session. `looks_like` is the participant who sat there already with a name that reads the same."""
 
     id: UUID
     user_id: UUID
@@ -69,6 +70,7 @@ class ParticipantData(Struct, frozen=True):
     left_at: datetime | None
     is_present: bool
     is_muted: bool
+    looks_like: UUID | None
 
 
 class MessageData(Struct):
@@ -122,18 +124,24 @@ class PersonRef(Struct, frozen=True):
 
 
 class UserJoined(Struct, frozen=True):
-    """`user_joined`: somebody took a place; `id` is the user's."""
+    """`user_joined`: somebody took a place; `id` is the user's, `looks_like` as in `ParticipantData`."""
 
     id: UUID
     participant_id: UUID
     name: str
     joined_at: datetime
     role: RoleName
+    looks_like: UUID | None
 
 
-class UserLeft(UserJoined, frozen=True):
+class UserLeft(Struct, frozen=True):
     """`user_left`: somebody gave a place back, or lost it."""
 
+    id: UUID
+    participant_id: UUID
+    name: str
+    joined_at: datetime
+    role: RoleName
     reason: PresenceReason
 
 

@@ -7,6 +7,7 @@ taken address) is decided by the service.
 
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -44,6 +45,7 @@ class UpdateSession(Struct, frozen=True, kw_only=True):
     max_users: MaxUsers | UnsetType = UNSET
     access: Access | UnsetType = UNSET
     is_listed: bool | UnsetType = UNSET
+    is_locked: bool | UnsetType = UNSET
     spirit: SpiritInput | UnsetType = UNSET
 
 
@@ -84,6 +86,25 @@ class NewInvite(Struct, frozen=True, kw_only=True):
     expires_in: Annotated[int, Meta(ge=60, le=365 * 86400, description="Seconds.")] = 7 * 86400
 
 
+class NewReport(Struct, frozen=True, kw_only=True):
+    """Somebody in the session, or one of its messages, and why."""
+
+    reason: Literal["spam", "harassment", "hate", "sexual", "danger", "other"]
+    participant_id: UUID | None = None
+    message_id: UUID | None = None
+    note: Annotated[str, Meta(max_length=4000)] = ""
+
+
+class CloseReport(Struct, frozen=True, kw_only=True):
+    """What became of a report."""
+
+    state: Literal["acted", "dismissed"]
+
+
+class Ban(Struct, frozen=True, kw_only=True):
+    """There is nothing more to say."""
+
+
 class NewGuest(Struct, frozen=True, kw_only=True):
     """A guest."""
 
@@ -105,10 +126,50 @@ class Credentials(Struct, frozen=True, kw_only=True):
     password: Annotated[str, Meta(max_length=1000)]
 
 
-class RefreshInput(Struct, frozen=True, kw_only=True):
-    """A refresh token."""
+class Upgrade(Struct, frozen=True, kw_only=True):
+    """The account that a guest becomes; without a name the guest's."""
 
-    refresh: Annotated[str, Meta(max_length=1000)]
+    email: Annotated[str, Meta(max_length=254)]
+    password: Annotated[str, Meta(max_length=1000)]
+    name: RawName | None = None
+
+
+class RefreshInput(Struct, frozen=True, kw_only=True):
+    """A refresh token; only with `?transport=cookie` it may be left out, and the cookie's counts."""
+
+    refresh: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+
+
+class OAuthStart(Struct, frozen=True, kw_only=True):
+    """The page to come back to, if any."""
+
+    next: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class OAuthCode(Struct, frozen=True, kw_only=True):
+    """The code that stood in the address of the page."""
+
+    code: Annotated[str, Meta(max_length=1000)]
+
+
+class EmailInput(Struct, frozen=True, kw_only=True):
+    """An e-mail address."""
+
+    email: Annotated[str, Meta(max_length=254)]
+
+
+class NewPassword(Struct, frozen=True, kw_only=True):
+    """A new password, with the token of the mail."""
+
+    token: Annotated[str, Meta(max_length=2000)]
+    password: Annotated[str, Meta(max_length=1000)]
+
+
+class ChangePassword(Struct, frozen=True, kw_only=True):
+    """A new password, with the present one."""
+
+    current_password: Annotated[str, Meta(max_length=1000)]
+    password: Annotated[str, Meta(max_length=1000)]
 
 
 def read(shape: type[S], body: Any) -> S:

@@ -16,22 +16,28 @@ from sessions_app.addresses import counted_address
 from sessions_app.counters import Engine
 from sessions_app.errors import Code, SeanceError
 
-Scope = Literal["address", "caller", "account", "user"]
+Scope = Literal["address", "caller", "account", "user", "session"]
 
 
 class Limit(NamedTuple):
-    """So many in so long; `scope` says for whom it is counted: a caller is a user or, without a token, an address."""
+    """So many in so long; `scope` says for whom it is counted: a caller is a user or, without a token, an address.
+
+    A `strict` one is counted in this process too while Redis is there, so that it does not begin anew when Redis goes:
+    what keeps guessing out stays shut.
+    """
 
     rates: str
     scope: Scope
     what: str
+    strict: bool = False
 
 
 # Wide enough for an office behind one address; narrow where guessing pays. RATE_LIMITS replaces rates by name.
 TABLE: Mapping[str, Limit] = {
-    "logins": Limit("60/minute;600/hour", "address", "attempts to log in"),
-    "account-logins": Limit("10/minute;100/hour", "account", "attempts to log in with one e-mail address"),
-    "registrations": Limit("120/minute;1200/hour", "address", "accounts made or asked for, addresses verified"),
+    "logins": Limit("60/minute;600/hour", "address", "attempts to log in", strict=True),
+    "account-logins": Limit("10/minute;100/hour", "account", "attempts to log in with one e-mail address", strict=True),
+    "registrations": Limit("120/minute;1200/hour", "address", "accounts made or asked for, new passwords"),
+    "mails": Limit("5/hour;20/day", "account", "mails asked for to one e-mail address", strict=True),
     "guests": Limit("300/minute;3000/hour", "address", "guests made over REST"),
     "refreshes": Limit("300/minute", "address", "refresh tokens traded or revoked"),
     "anonymous-sessions": Limit("300/minute;3000/hour", "address", "sessions opened without a token"),
@@ -42,15 +48,25 @@ TABLE: Mapping[str, Limit] = {
     "messages": Limit("{messages_sum}/minute", "user", "messages over both doors and all processes"),
     "handshakes": Limit("1200/minute", "address", "WebSockets opened"),
     "joins": Limit("1200/minute", "address", "attempts to join"),
+    # Only of those who sit there: whoever does not must have no lever against a room.
+    "session-messages": Limit("200/second;6000/minute", "session", "messages in one session, over both doors"),
+    "reports": Limit("20/hour", "user", "reports to staff"),
+    "oauth": Limit("60/minute;600/hour", "address", "ways to an OAuth provider and back"),
 }
 
 
 def hit(name: str, key: str) -> None:
     """Count one more for this key; raises `RATE_LIMITED` with `retry_after_ms` where it is too many."""
     if settings.SEANCE.rate_limits_enabled:
-        seconds = engine().hit(rates_of(name), (name, counted(name, key)))
+        seconds = engine().hit(rates_of(name), (name, counted(name, key)), strict=TABLE[name].strict)
         if seconds > 0:
             raise SeanceError(Code.RATE_LIMITED, retry_after_ms=max(1, round(seconds * 1000)))
+
+
+def hit_all(*counts: tuple[str, str]) -> None:
+    """Count several, in their order up to the first that is full."""
+    for name, key in counts:
+        hit(name, key)
 
 
 def forget(name: str, key: str) -> None:

@@ -16,6 +16,14 @@ def require_user(user: User | None) -> User:
     return user
 
 
+def require_staff(user: User | None) -> User:
+    """Staff only."""
+    known = require_user(user)
+    if not known.is_staff:
+        raise SeanceError(Code.FORBIDDEN)
+    return known
+
+
 def may_know(session: Session, user: User | None, *, takes_part: bool, is_invited: bool = False) -> None:
     """Whether the session exists as far as this caller may know; otherwise the answer is that of nothing."""
     if session.access == Access.OPEN or is_invited or is_over(session, user):
@@ -28,6 +36,12 @@ def may_know(session: Session, user: User | None, *, takes_part: bool, is_invite
         return
     if not takes_part:
         raise SeanceError(Code.SESSION_NOT_FOUND)
+
+
+def may_enter(session: Session, user: User | None, *, takes_part: bool) -> None:
+    """Into a locked room nobody new comes, an invite or not; whoever took part, the host and staff come back."""
+    if session.is_locked and not takes_part and not is_over(session, user):
+        raise SeanceError(Code.FORBIDDEN, "The host has locked the room.")
 
 
 def is_over(session: Session, user: User | None) -> bool:

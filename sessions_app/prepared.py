@@ -51,11 +51,12 @@ class Prepared:
     """A query with ids and numbers to be bound.
 
     `build(ids, numbers, **fixed)` returns a `values_list()` queryset over placeholders; what is `fixed` (a limit, how
-    many ids there are) makes a plan of its own.
+    many ids there are) makes a plan of its own. With `key_share` PostgreSQL locks the rows FOR KEY SHARE, as a foreign
+    key does and the ORM cannot.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
-        self._build = build
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], *, key_share: bool = False) -> None:
+        self._build, self._key_share = build, key_share
         self._plans: dict[tuple[object, ...], _Plan] = {}
 
     def rows(self, *ids: UUID, numbers: Sequence[int] = (), **fixed: object) -> list[tuple[Any, ...]]:
@@ -63,7 +64,10 @@ class Prepared:
         key = (connection.vendor, len(ids), *fixed.items())
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = _compile(self._build(_IDS[: len(ids)], _NUMBERS, **fixed))
+            plan = _compile(self._build(_IDS[: len(ids)], _NUMBERS, **fixed))
+            if self._key_share and connection.vendor == "postgresql":
+                plan = plan._replace(sql=f"{plan.sql} FOR KEY SHARE")
+            self._plans[key] = plan
         bound = plan.bind(ids, numbers)
         if connection.vendor == "postgresql":
             with connection.wrap_database_errors:

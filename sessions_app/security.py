@@ -1,8 +1,9 @@
 """sessions_app, the kitchen: tokens and passwords; the only module that knows which library makes them.
 
-An access token is a signed JWT (`iss`, `aud`, `jti`, `sub` the user's id); it is good until it expires, as long as the
-user is. A refresh token is a random string without a meaning, of which only the SHA-256 digest is stored: it is no JWT,
-so it can never be taken for an access token.
+An access token is a signed JWT (`iss`, `aud`, `jti`, `sub` the user's id; `fam` the family of the refresh token it came
+with, `ver` the version of the user's tokens); it is good until it expires, as long as user, family and version are. A
+refresh token is a random string without a meaning, of which only the SHA-256 digest is stored: it is no JWT, so it can
+never be taken for an access token.
 """
 
 import hashlib
@@ -20,11 +21,16 @@ from sessions_app.errors import Code, SeanceError
 
 
 class Claims(NamedTuple):
-    """What a good access token says: whose it is, its id, and when it expires (seconds since 1970)."""
+    """What a good access token says: whose it is, its id, and when it expires (seconds since 1970).
+
+    `family` is null for a token that came without a refresh token; `version` is 0 where the token names none.
+    """
 
     user_id: UUID
     jti: str
     expires_at: float
+    family: UUID | None = None
+    version: int = 0
 
 
 def create_access_token(data: Mapping[str, Any], expires_delta: timedelta | None = None) -> str:
@@ -41,7 +47,14 @@ def verify_token(token: str) -> Claims:
     """Check signature, lifetime, issuer, audience and type; raises `UNAUTHORIZED`."""
     try:
         payload = AccessToken(token)  # type: ignore[arg-type]  # its stub wants its own type, its code wants text
-        return Claims(UUID(payload["sub"]), str(payload["jti"]), float(payload["exp"]))
+        family = payload.get("fam")
+        return Claims(
+            user_id=UUID(payload["sub"]),
+            jti=str(payload["jti"]),
+            expires_at=float(payload["exp"]),
+            family=None if family is None else UUID(family),
+            version=int(payload.get("ver", 0)),
+        )
     except (TokenError, KeyError, ValueError, TypeError, AttributeError):
         raise SeanceError(Code.UNAUTHORIZED, "The access token is not valid.") from None
 
@@ -57,10 +70,10 @@ def verify_password(plain: str, hashed: str) -> bool:
 
 
 def new_refresh_token() -> str:
-    """256 random bits, URL-safe."""
+    """256 random bits, URL-safe: a refresh token, an invite, or whatever else works for whoever has it."""
     return secrets.token_urlsafe(32)
 
 
 def digest(token: str) -> bytes:
-    """What is stored of a refresh token: its SHA-256, 32 bytes. It is random, so it needs no salt."""
+    """What is stored of such a token: its SHA-256, 32 bytes. It is random, so it needs no salt."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -79,6 +79,16 @@ def clean_message(value: str) -> str:
     return text
 
 
+def clean_note(value: str, *, limit: int) -> str:
+    """A remark for staff, which may be empty; raises `VALIDATION_ERROR` for the field `note`."""
+    text = _normalized(value)
+    if _refused(text, newline=True):
+        raise invalid(note="Control characters are not allowed.")
+    if len(text) > limit:
+        raise invalid(note=f"Ensure this field has no more than {limit} characters.")
+    return text
+
+
 def is_client_msg_id(value: str) -> bool:
     """Whether it can be one, and so may be looked for in the database."""
     return 0 < len(value) <= CLIENT_MSG_ID_MAX and value.isascii() and value.isprintable()

@@ -52,6 +52,7 @@ class SessionForm(_SessionForm):
             "max_users",
             "access",
             "is_listed",
+            "is_locked",
             "spirit_persona",
             "spirit_mode",
             "spirit_pace",

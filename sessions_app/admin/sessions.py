@@ -59,7 +59,7 @@ class SessionAdmin(SeanceAdmin[Session]):
         "turns",
     )
     fieldsets = (
-        (None, {"fields": ("id", "name", "max_users", "access", "is_listed", "host")}),
+        (None, {"fields": ("id", "name", "max_users", "access", "is_listed", "is_locked", "host")}),
         (
             "The spirit",
             {

@@ -6,89 +6,145 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessions_app import events, limits, policies
-from sessions_app.api.base import Door
+from sessions_app.api import cookies
 from sessions_app.api.envelope import answer
 from sessions_app.api.openapi import enveloped, operation
-from sessions_app.api.shapes import Revoked, SignedIn, UpdateMe, VerificationSent, VerifyInput
-from sessions_app.errors import Code
-from sessions_app.inputs import Credentials, NewGuest, RefreshInput, Register, read
-from sessions_app.models import User
+from sessions_app.api.shapes import Account, ResetSent, Revoked, UpdateMe, VerificationSent, VerifyInput
+from sessions_app.api.signing import SIGNED_IN, TRANSPORT, Entrance, TokenDoor
+from sessions_app.errors import Code, invalid
+from sessions_app.inputs import (
+    ChangePassword,
+    Credentials,
+    EmailInput,
+    NewGuest,
+    NewPassword,
+    RefreshInput,
+    Register,
+    Upgrade,
+    read,
+)
 from sessions_app.selectors.shapes import user_data
 from sessions_app.services import accounts as services
+from sessions_app.services.departures import erase
 
-SIGNED_IN = enveloped("SignedInAnswer", SignedIn)
 SENT = enveloped("VerificationSentAnswer", VerificationSent)
+RESET = enveloped("ResetSentAnswer", ResetSent)
 REVOKED = enveloped("RevokedAnswer", Revoked)
 ME = enveloped("UserAnswer", events.UserData)
-ME_PLACE = {"Location": "/api/auth/me"}
+ACCOUNT = enveloped("AccountAnswer", Account)
 
 
-def _signed_in(user: User, tokens: services.Tokens | None = None, *, status: int = 200) -> Response:
-    pair = tokens or services.issue_tokens(user)
-    headers = ME_PLACE if status == 201 else None
-    return answer(SignedIn(user_data(user), pair.access, pair.refresh), status=status, headers=headers)
+def _account(email: str) -> str:
+    """What an address is counted as, whether there is an account or not, so that being limited tells nothing."""
+    return email.strip().lower()
 
 
-class Auth(Door):
+class Auth(Entrance):
     """`/api/auth/…`: how one comes by tokens, and rid of them."""
 
     @operation(
-        "createGuest", "auth", "Come in as a guest", answers={201: SIGNED_IN}, body=NewGuest, errors=[Code.FORBIDDEN]
-    )
+        "createGuest", "auth", "Come in as a guest", answers={201: SIGNED_IN}, body=NewGuest, errors=[Code.FORBIDDEN],
+        parameters=[TRANSPORT],
+    )  # fmt: skip
     def guest(self, request: Request) -> Response:
         """A person without an account, while the server lets guests in."""
-        return _signed_in(services.enter_as_guest(name=read(NewGuest, request.data).name), status=201)
+        return self.signed_in(services.enter_as_guest(name=read(NewGuest, request.data).name), status=201)
 
     @operation(
         "register", "auth", "Make an account", answers={201: SIGNED_IN, 202: SENT}, body=Register,
+        parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
     def register(self, request: Request) -> Response:
         """201 with tokens; where addresses are verified always the same 202, and a mail tells the owner what to do."""
         values = read(Register, request.data)
         given = {"email": values.email, "password": values.password, "name": values.name}
         if settings.SEANCE.email_verification:
+            limits.hit("mails", _account(values.email))
             services.begin_registration(**given)
             return answer(VerificationSent(), status=202)
-        return _signed_in(services.register(**given), status=201)
+        return self.signed_in(services.register(**given), status=201)
 
-    @operation("verifyAddress", "auth", "Finish making an account", answers={200: SIGNED_IN}, body=VerifyInput)
+    @operation(
+        "verifyAddress", "auth", "Finish making an account", answers={200: SIGNED_IN}, body=VerifyInput,
+        parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
+    )  # fmt: skip
     def verify(self, request: Request) -> Response:
         """With the token of the mail; it is good for a day, and once."""
-        return _signed_in(services.finish_registration(token=read(VerifyInput, request.data).token))
+        return self.signed_in(services.finish_registration(token=read(VerifyInput, request.data).token))
 
-    @operation("logIn", "auth", "Come in with an account", answers={200: SIGNED_IN}, body=Credentials)
+    @operation(
+        "logIn", "auth", "Come in with an account", answers={200: SIGNED_IN}, body=Credentials,
+        parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
+    )  # fmt: skip
     def token(self, request: Request) -> Response:
         """The same 401 for an unknown address and a wrong password."""
         values = read(Credentials, request.data)
-        # Of an address that has no account as well, so that being limited tells nothing.
-        account = values.email.strip().lower()
+        account = _account(values.email)
         limits.hit("account-logins", account)
         user = services.login(email=values.email, password=values.password)
         limits.forget("account-logins", account)
-        return _signed_in(user)
+        return self.signed_in(user)
 
-    @operation("refreshToken", "auth", "Get the next tokens", answers={200: SIGNED_IN}, body=RefreshInput)
+    @operation(
+        "requestPasswordReset", "auth", "Ask for a new password", answers={202: RESET}, body=EmailInput,
+    )  # fmt: skip
+    def reset(self, request: Request) -> Response:
+        """Always the same 202, and a mail to the address, which tells its owner what to do."""
+        email = read(EmailInput, request.data).email
+        limits.hit("mails", _account(email))
+        services.begin_reset(email=email)
+        return answer(ResetSent(), status=202)
+
+    @operation(
+        "resetPassword", "auth", "Set a new password", answers={200: SIGNED_IN}, body=NewPassword,
+        parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
+    )  # fmt: skip
+    def set_password(self, request: Request) -> Response:
+        """With the token of the mail; it is good for an hour, and once. Whoever came in before must come in anew."""
+        values = read(NewPassword, request.data)
+        return self.signed_in(services.finish_reset(token=values.token, password=values.password))
+
+    @operation(
+        "refreshToken", "auth", "Get the next tokens", answers={200: SIGNED_IN}, body=RefreshInput,
+        parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
+    )  # fmt: skip
     def refresh(self, request: Request) -> Response:
         """A refresh token works once; used again it revokes all that came of it."""
-        user, tokens = services.refresh_tokens(read(RefreshInput, request.data).refresh)
-        return _signed_in(user, tokens)
+        user, tokens = services.refresh_tokens(self._refresh(request), arrived_at=request.META.get("seance.arrived_at"))
+        return self.signed_in(user, tokens)
 
-    @operation("revokeToken", "auth", "Log out", answers={200: REVOKED}, body=RefreshInput)
+    @operation(
+        "revokeToken", "auth", "Log out", answers={200: REVOKED}, body=RefreshInput, parameters=[TRANSPORT],
+        errors=[Code.FORBIDDEN],
+    )  # fmt: skip
     def revoke(self, request: Request) -> Response:
-        """The refresh token and its whole family; an unknown one is as good as revoked."""
-        services.revoke(read(RefreshInput, request.data).refresh)
-        return answer(Revoked())
+        """The refresh token, its family and their access tokens; an unknown one is as good as revoked. Sockets of the
+        person are closed with 4001."""
+        services.revoke(self._refresh(request))
+        told = answer(Revoked())
+        return cookies.clear(told) if self.by_cookie else told
+
+    def _refresh(self, request: Request) -> str:
+        """The refresh token of the body, or of the cookie where that was asked for and the body has none."""
+        given = read(RefreshInput, request.data).refresh
+        if given is not UNSET:
+            return given
+        if not self.by_cookie:
+            raise invalid(refresh="This field is required.")
+        return cookies.refresh_of(request)
 
 
-class Me(Door):
-    """`/api/auth/me`."""
+class Me(TokenDoor):
+    """`/api/auth/me`, and what a person does to the own account."""
 
     @operation("getMe", "auth", "Read oneself", answers={200: ME}, caller="known")
     def retrieve(self, request: Request) -> Response:
         """Who the token says one is."""
         return answer(user_data(policies.require_user(self.actor)))
 
-    @operation("updateMe", "auth", "Change oneself", answers={200: ME}, body=UpdateMe, caller="known")
+    @operation(
+        "updateMe", "auth", "Change oneself", answers={200: ME}, body=UpdateMe, caller="known", errors=[Code.FORBIDDEN]
+    )
     def partial_update(self, request: Request) -> Response:
         """Messages that were said keep the name of that moment; a seat takes the new one with the next joining."""
         user, values = policies.require_user(self.actor), read(UpdateMe, request.data)
@@ -96,7 +152,39 @@ class Me(Door):
             user = services.rename(actor=user, name=values.name)
         return answer(user_data(user))
 
-    @operation("eraseMe", "auth", "Erase oneself", answers={200: ME}, caller="known")
+    @operation("eraseMe", "auth", "Erase oneself", answers={200: ME}, caller="known", errors=[Code.FORBIDDEN])
     def destroy(self, request: Request) -> Response:
-        """What is left is a nameless shell: see `services.accounts.erase`. There is no way back."""
-        return answer(user_data(services.erase(actor=policies.require_user(self.actor))))
+        """What is left is a nameless shell: see `services.departures.erase`. There is no way back."""
+        return cookies.clear(answer(user_data(erase(actor=policies.require_user(self.actor)))))
+
+    @operation("getAccount", "auth", "Read what one comes in with", answers={200: ACCOUNT}, caller="known")
+    def account(self, request: Request) -> Response:
+        """The address, whether there is a password, and the OAuth providers. A guest has nothing of it."""
+        user = policies.require_user(self.actor)
+        providers = list(user.identities.order_by("provider").values_list("provider", flat=True))
+        return answer(Account(user.email, bool(user.password) and user.has_usable_password(), providers))
+
+    @operation(
+        "upgradeGuest", "auth", "Make oneself, a guest, an account", answers={200: SIGNED_IN, 202: SENT}, body=Upgrade,
+        caller="known", errors=[Code.FORBIDDEN], parameters=[TRANSPORT],
+    )  # fmt: skip
+    def upgrade(self, request: Request) -> Response:
+        """Id, seats, sessions and messages stay. Where addresses are verified always the same 202, and a mail."""
+        user, values = policies.require_user(self.actor), read(Upgrade, request.data)
+        if settings.SEANCE.email_verification:
+            limits.hit("mails", _account(values.email))
+            services.begin_upgrade(actor=user, email=values.email, password=values.password, name=values.name)
+            return answer(VerificationSent(), status=202)
+        services.upgrade(actor=user, email=values.email, password=values.password, name=values.name)
+        return self.signed_in(user)
+
+    @operation(
+        "changePassword", "auth", "Change the password", answers={200: SIGNED_IN}, body=ChangePassword,
+        caller="known", errors=[Code.FORBIDDEN], parameters=[TRANSPORT],
+    )  # fmt: skip
+    def password(self, request: Request) -> Response:
+        """Whoever came in with the old one must come in anew; the answer has tokens that are good."""
+        user, values = policies.require_user(self.actor), read(ChangePassword, request.data)
+        limits.hit("account-logins", _account(user.email or ""))
+        services.change_password(actor=user, current=values.current_password, password=values.password)
+        return self.signed_in(user)

@@ -12,11 +12,14 @@ from sessions_app.errors import CODES, Code
 from sessions_app.spirits.layouts import BoardWord, Layout, Point
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123000, tzinfo=UTC)
-SESSION, USER, PERSON, MESSAGE = (UUID(f"019ab1c2-d3e4-7f56-8a9b-00000000000{number}") for number in range(1, 5))
+SESSION, USER, PERSON, MESSAGE, REPORT, OTHER = (
+    UUID(f"019ab1c2-d3e4-7f56-8a9b-00000000000{number}") for number in range(1, 7)
+)
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTlhYjFjMiJ9.c2lnbmF0dXJl"  # noqa: S105  shows the form of one
+CSRF = "q7BmYk2Vt9sXc4LrZ0wHn8JdPfGa3EuTi6MoQx1Cy5KvRbNhSlWjUeAgDpIzOF3k"
 REFRESH = "q0Yx1o6n8s3mTzQv4w2u5r7p9k-BcDeFgHiJkLmNoPQ"
 _SPIRIT = events.SpiritSettings("the-spirit", "open", "ritual")
-_SESSION = events.SessionData(SESSION, "Friday night", NOW, 6, True, None, USER, "open", False, 2, 17, _SPIRIT)
+_SESSION = events.SessionData(SESSION, "Friday night", NOW, 6, True, None, USER, "open", False, 2, 17, _SPIRIT, False)
 _USER = events.UserData(USER, "Ada", NOW, False)
 _MESSAGE = events.MessageData(
     MESSAGE, SESSION, 17, USER, "Ada", "Is anyone there?", NOW, False, "c17", None, False, None
@@ -40,7 +43,7 @@ _CARD = shapes.SpiritCard(
 SAMPLES: dict[Any, Any] = {
     events.SessionData: _SESSION,
     events.UserData: _USER,
-    events.ParticipantData: events.ParticipantData(PERSON, USER, "Ada", "host", NOW, None, True, False),
+    events.ParticipantData: events.ParticipantData(PERSON, USER, "Ada", "host", NOW, None, True, False, None),
     events.MessageData: _MESSAGE,
     shapes.Message: _MESSAGE,
     shapes.Messages: [_MESSAGE],
@@ -50,8 +53,33 @@ SAMPLES: dict[Any, Any] = {
     shapes.HostMeta: shapes.HostMeta(timestamp=NOW, host_token=TOKEN),
     shapes.PostedMeta: shapes.PostedMeta(timestamp=NOW, duplicate=False),
     shapes.SignedIn: shapes.SignedIn(_USER, TOKEN, REFRESH),
+    shapes.SignedInEither: shapes.SignedIn(_USER, TOKEN, REFRESH),
+    shapes.SignedInByCookie: shapes.SignedInByCookie(_USER, CSRF),
+    shapes.Account: shapes.Account("ada@example.org", True, ["github"]),
+    shapes.OAuthProvider: shapes.OAuthProvider("github", "GitHub", "/api/auth/oauth/github"),
+    shapes.OAuthWay: shapes.OAuthWay("https://github.com/login/oauth/authorize?client_id=…"),
+    shapes.Untied: shapes.Untied("github"),
+    shapes.ResetSent: shapes.ResetSent(),
     shapes.VerificationSent: shapes.VerificationSent(),
     shapes.Revoked: shapes.Revoked(),
+    shapes.ReportMade: shapes.ReportMade(REPORT, "spam", NOW, "open"),
+    shapes.ReportData: shapes.ReportData(
+        REPORT,
+        "spam",
+        NOW,
+        "open",
+        SESSION,
+        USER,
+        PERSON,
+        OTHER,
+        "Eve",
+        shapes.ReportedMessage(MESSAGE, 17, "Eve", "Buy now", False, None),
+        "Again and again.",
+        None,
+        None,
+    ),
+    inputs.NewReport: inputs.NewReport(reason="spam", message_id=MESSAGE, note="Again and again."),
+    inputs.CloseReport: inputs.CloseReport(state="acted"),
     shapes.InviteCode: shapes.InviteCode(
         REFRESH, f"https://seance.example/api/sessions/{SESSION}?invite={REFRESH}", 5, 0, NOW
     ),
@@ -71,9 +99,15 @@ SAMPLES: dict[Any, Any] = {
     inputs.NewGuest: inputs.NewGuest(name="Ada"),
     inputs.Register: inputs.Register(email="ada@example.org", password="correct horse 7", name="Ada"),  # noqa: S106
     inputs.Credentials: inputs.Credentials(email="ada@example.org", password="correct horse 7"),  # noqa: S106
+    inputs.Upgrade: inputs.Upgrade(email="ada@example.org", password="correct horse 7"),  # noqa: S106
+    inputs.OAuthStart: inputs.OAuthStart(next="https://board.example/welcome"),
+    inputs.OAuthCode: inputs.OAuthCode(code=REFRESH),
+    inputs.EmailInput: inputs.EmailInput(email="ada@example.org"),
+    inputs.NewPassword: inputs.NewPassword(token=REFRESH, password="correct horse 8"),  # noqa: S106
+    inputs.ChangePassword: inputs.ChangePassword(current_password="correct horse 7", password="correct horse 8"),  # noqa: S106
     inputs.RefreshInput: inputs.RefreshInput(refresh=REFRESH),
     shapes.UpdateMe: shapes.UpdateMe(name="Ada L."),
-    shapes.VerifyInput: shapes.VerifyInput(token=".eJyrVkrNTczMUbJSSkxJ1EstTs5PSVWqBQBvNwgh:1vM5aB:Qn8e"),  # noqa: S106
+    shapes.VerifyInput: shapes.VerifyInput(token=REFRESH),
 }
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import events
+from sessions_app import events, limits
 from sessions_app.api.base import Door
 from sessions_app.api.envelope import answer
 from sessions_app.api.openapi import enveloped, identifier, operation, parameter
@@ -14,6 +14,7 @@ from sessions_app.api.sessions import SESSION_ID, UNKNOWN, known, named
 from sessions_app.api.shapes import Message, PostedMeta
 from sessions_app.errors import Code, invalid
 from sessions_app.inputs import PostMessage, read
+from sessions_app.selectors.sessions import sits
 from sessions_app.services import messages as services
 from sessions_app.text import CLIENT_MSG_ID_MAX
 
@@ -44,6 +45,8 @@ class Messages(Door):
         values = read(PostMessage, request.data)
         key = _one_key(values.client_msg_id, request.META.get("HTTP_IDEMPOTENCY_KEY"))
         author = self.actor.id if self.actor else None
+        if author is not None and sits(room, author):
+            limits.hit("session-messages", str(room))
         draft = services.Draft(room, author, values.text, key, values.off_record)
         posted = services.post_message(draft)
         unanswered = UNSET if posted.unanswered is None else str(posted.unanswered.code)

@@ -29,7 +29,8 @@ REF = "#/components/schemas/{name}"
 EVERYWHERE = (Code.UNAUTHORIZED, Code.NOT_ACCEPTABLE, Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.UNAVAILABLE)
 
 # Its stub says names; its code copies whole requirements, of which one is to be met.
-_ANYONE: Any = [{"bearer": []}, {}]
+_KNOWN: list[dict[str, list[Any]]] = [{"bearer": []}, {"cookie": []}]
+_ANYONE: Any = [*_KNOWN, {}]
 
 
 class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # it registers itself
@@ -65,15 +66,24 @@ class DoorSchema(AutoSchema):
         return component.ref, bool(component.schema.get("required"))
 
 
-class BearerExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers itself
-    """The one way to say who one is."""
+class TokenExtension(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers itself
+    """The two ways to say who one is."""
 
     target_class = "sessions_app.api.authentication.TokenAuthentication"
-    name = "bearer"
+    match_subclasses = True
+    name: list[str] = ["bearer", "cookie"]  # noqa: RUF012  the base class's own
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """The security scheme."""
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        """Either."""
+        return _KNOWN
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        """The security schemes."""
+        cookie = "Set by `?transport=cookie`; unsafe methods need the value of `csrftoken` in `X-CSRFToken` beside it."
+        return [
+            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            {"type": "apiKey", "in": "cookie", "name": "seance_access", "description": cookie},
+        ]
 
 
 @cache
@@ -159,7 +169,7 @@ def _date(kind: type[msgspec.Struct], properties: dict[str, Any]) -> None:
 def add_the_rest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's last hook: what is no DRF view, and the structs that are only referred to by name."""
     schemas = result["components"]["schemas"]
-    kinds = [events.MessageData, events.AnswerData, Health, Alive]
+    kinds = [events.MessageData, events.AnswerData, shapes.SignedIn, shapes.SignedInByCookie, Health, Alive]
     for name, schema in msgspec.json.schema_components(kinds, ref_template=REF)[1].items():
         schemas.setdefault(name, schema)
     for kind in (*vars(events).values(), *vars(shapes).values()):

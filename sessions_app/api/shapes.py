@@ -5,12 +5,15 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sessions_app import events
 from sessions_app.inputs import RawName
 
+_SIGNED_IN = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("SignedIn", "SignedInByCookie")]}
+SignedInEither = Annotated[Any, Meta(extra_json_schema=_SIGNED_IN)]
 # A message is a `MessageData` or, where the spirit speaks, an `AnswerData`. msgspec cannot tell two untagged structs
 # apart when it decodes, so the type is open and the schema says the rest.
 _MESSAGE = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("AnswerData", "MessageData")]}
@@ -86,6 +89,47 @@ class SignedIn(Struct, frozen=True):
     refresh: str
 
 
+class SignedInByCookie(Struct, frozen=True):
+    """A person whose tokens were set as cookies; `csrf_token` is what `X-CSRFToken` must say from now on."""
+
+    user: events.UserData
+    csrf_token: str
+
+
+class Account(Struct, frozen=True):
+    """What one comes in with: an address with a password, accounts at OAuth providers."""
+
+    email: str | None
+    has_password: bool
+    providers: list[str]
+
+
+class OAuthProvider(Struct, frozen=True):
+    """Where one can come in from; `url` is the link to follow."""
+
+    name: str
+    title: str
+    url: str
+
+
+class OAuthWay(Struct, frozen=True):
+    """The provider's address to go to, in the same browser."""
+
+    url: str
+
+
+class Untied(Struct, frozen=True):
+    """The provider that is no way in any more."""
+
+    provider: str
+
+
+class ResetSent(Struct, frozen=True):
+    """A mail is on its way to the address, whoever has it."""
+
+    reset_sent: Literal[True] = True
+
+
 class VerificationSent(Struct, frozen=True):
     """A mail is on its way to the address, whoever has it."""
 
@@ -96,6 +140,40 @@ class Revoked(Struct, frozen=True):
     """The refresh token and all that came of it are worth nothing."""
 
     revoked: Literal[True] = True
+
+
+class ReportMade(Struct, frozen=True):
+    """A report, as whoever made it sees it."""
+
+    id: UUID
+    reason: str
+    created_at: datetime
+    state: str
+
+
+class ReportedMessage(Struct, frozen=True):
+    """A message that was reported, deleted or not."""
+
+    id: UUID
+    seq: int
+    user_name: str | None
+    text: str
+    is_spirit: bool
+    deleted_at: datetime | None
+
+
+class ReportData(ReportMade, frozen=True):
+    """A report, as staff see it. `user_id` and `name` are those of who was reported."""
+
+    session_id: UUID
+    reporter_id: UUID | None
+    participant_id: UUID | None
+    user_id: UUID | None
+    name: str | None
+    message: ReportedMessage | None
+    note: str
+    closed_at: datetime | None
+    closed_by: UUID | None
 
 
 class InviteCode(Struct, frozen=True):

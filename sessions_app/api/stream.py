@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from sessions_app import health
+from sessions_app.addresses import client_address
 from sessions_app.api.base import Door
 from sessions_app.api.openapi import operation, parameter
 from sessions_app.api.sessions import READING, UNKNOWN, invite_of, known
@@ -58,6 +59,8 @@ class Events(Door):
             raise SeanceError(Code.UNAVAILABLE, retry_after_ms=DRAIN_RETRY_MS)
         claims = cast(Claims | None, request.auth)
         position: str = request.META.get("HTTP_LAST_EVENT_ID", "")
-        expires_at = claims.expires_at if claims is not None else None
-        opening = open_stream(known(session_id), self.actor, position, expires_at=expires_at, invite=invite_of(request))
+        address = client_address(request.META.get("REMOTE_ADDR"), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+        opening = open_stream(
+            known(session_id), self.actor, position, claims=claims, invite=invite_of(request), address=address
+        )
         return HttpResponse(headers=HEADERS) if request.method == "HEAD" else EventsResponse(opening)

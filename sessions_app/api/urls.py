@@ -6,7 +6,9 @@ from sessions_app.api.accounts import Auth, Me
 from sessions_app.api.converters import both
 from sessions_app.api.messages import Messages
 from sessions_app.api.moderation import Invites, Participants
+from sessions_app.api.oauth import OAuth, OAuthAnswer, Providers
 from sessions_app.api.refusals import not_found
+from sessions_app.api.reports import Complaints, Reports, Users
 from sessions_app.api.sessions import Sessions
 from sessions_app.api.spirits import Layouts, Spirits
 from sessions_app.api.stream import Events
@@ -29,6 +31,11 @@ urlpatterns: list[URLPattern] = [
     *both(f"{PERSON}/role", Participants, {"post": "role"}, "role"),
     *both(f"{ONE}/invites", Invites, {"post": "create"}, "invites"),
     *both(f"{ONE}/invites/<str:code>", Invites, {"delete": "destroy"}, "invite"),
+    *both(f"{ONE}/reports", Complaints, {"post": "create"}, "session-reports"),
+    *both("reports", Reports, {"get": "list"}, "reports"),
+    *both("reports/<id:report_id>", Reports, {"patch": "partial_update"}, "report"),
+    *both("users/<id:user_id>/ban", Users, {"post": "ban"}, "ban"),
+    *both("users/<id:user_id>/unban", Users, {"post": "unban"}, "unban"),
     *both(f"{ONE}/transcript", Transcripts, {"get": "retrieve"}, "transcript"),
     *both("spirits", Spirits, {"get": "list"}, "spirits"),
     *both("spirits/<str:slug>", Spirits, {"get": "retrieve"}, "spirit"),
@@ -39,6 +46,15 @@ urlpatterns: list[URLPattern] = [
     *both("auth/token", Auth, {"post": "token"}, "token"),
     *both("auth/token/refresh", Auth, {"post": "refresh"}, "token-refresh"),
     *both("auth/token/revoke", Auth, {"post": "revoke"}, "token-revoke"),
+    *both("auth/account", Me, {"get": "account"}, "account"),
+    *both("auth/password", Me, {"post": "password"}, "password"),
+    *both("auth/password/reset", Auth, {"post": "reset"}, "password-reset"),
+    *both("auth/password/set", Auth, {"post": "set_password"}, "password-set"),
+    *both("auth/upgrade", Me, {"post": "upgrade"}, "upgrade"),
+    *both("auth/oauth", Providers, {"get": "list"}, "oauth-providers"),
+    *both("auth/oauth/<str:provider>", OAuth, {"get": "begin", "post": "prepare", "delete": "destroy"}, "oauth"),
+    *both("auth/oauth/<str:provider>/callback", OAuthAnswer, {"get": "callback"}, "oauth-callback"),
+    *both("auth/oauth/<str:provider>/token", OAuthAnswer, {"post": "token"}, "oauth-token"),
     *both("auth/me", Me, SELF, "me"),
     # Last: in the envelope even where Django would show its own page, with DEBUG.
     re_path("", not_found),

@@ -1,11 +1,13 @@
 """sessions_app, nouns: one file per aggregate."""
 
-from sessions_app.models.access import RefreshToken
+from sessions_app.models.access import EndedFamily, OneTimeToken, RefreshToken, TokenKind
 from sessions_app.models.audit import Act, AuditEntry
+from sessions_app.models.identity import Identity, OAuthAttempt
 from sessions_app.models.invite import Invite
 from sessions_app.models.message import Answer, Event, Message
 from sessions_app.models.participant import Connection, Participant, Role, ServerProcess
 from sessions_app.models.persona import PersonaVersion, Spending, SpiritPersona, VersionState
+from sessions_app.models.report import Reason, Report, ReportState
 from sessions_app.models.session import Access, Mode, Pace, Session
 from sessions_app.models.spirit import SpiritTurn, TurnState
 from sessions_app.models.user import User
@@ -16,20 +18,28 @@ __all__ = [
     "Answer",
     "AuditEntry",
     "Connection",
+    "EndedFamily",
     "Event",
+    "Identity",
     "Invite",
     "Message",
     "Mode",
+    "OAuthAttempt",
+    "OneTimeToken",
     "Pace",
     "Participant",
     "PersonaVersion",
+    "Reason",
     "RefreshToken",
+    "Report",
+    "ReportState",
     "Role",
     "ServerProcess",
     "Session",
     "Spending",
     "SpiritPersona",
     "SpiritTurn",
+    "TokenKind",
     "TurnState",
     "User",
     "VersionState",

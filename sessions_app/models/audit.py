@@ -29,6 +29,7 @@ class Act(models.TextChoices):
     PUBLISH_PERSONA = "publish_persona", "persona published"
     HIDE_PERSONA = "hide_persona", "persona hidden"
     SIGN_OUT = "sign_out", "signed out everywhere"
+    CLOSE_REPORT = "close_report", "report closed"
 
 
 class Appending(models.QuerySet["AuditEntry"]):

@@ -39,6 +39,15 @@ class Participant(models.Model):
         default=False, db_default=False, help_text="Whether the host gave the role, so that a rejoin keeps it."
     )
     kicked_at = models.DateTimeField(null=True, blank=True)
+    looks_like = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who sat there already with a name that reads the same.",
+    )
 
     class Meta:
         db_table = "participants"

@@ -64,6 +64,7 @@ class Session(models.Model):
     )
     access = models.CharField(max_length=10, choices=Access.choices, default=Access.OPEN)
     is_listed = models.BooleanField(default=False)
+    is_locked = models.BooleanField(default=False, db_default=False, help_text="Nobody new is let in.")
     spirit_mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OPEN)
     spirit_pace = models.CharField(max_length=10, choices=Pace.choices, default=Pace.RITUAL)
     spirit_persona = models.SlugField(max_length=50, default="the-spirit", db_index=False)

@@ -42,6 +42,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
     is_active = models.BooleanField(default=True, help_text="Whether this person may come in. Unset it to ban.")
     is_staff = models.BooleanField(default=False, help_text="Whether this person may use the admin.")
+    token_version = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Access tokens of another version are refused."
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -81,6 +81,17 @@ def listed_sessions(user: User | None) -> QuerySet[Session]:
     return rows.filter(shown)
 
 
+def sits(session_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody has a place in a session now."""
+    return Participant.objects.filter(session_id=session_id, user_id=user_id, left_at__isnull=True).exists()
+
+
+def check_voice(session_id: UUID, user_id: UUID) -> None:
+    """Whether somebody may speak in a session now; raises `FORBIDDEN`."""
+    row = Participant.objects.filter(session_id=session_id, user_id=user_id).select_related("session").first()
+    policies.may_speak(row, is_host=row is not None and row.session.host_id == user_id)
+
+
 def participants(session_id: UUID) -> list[events.ParticipantData]:
     """Everybody who is or was in a session, in the order of their first coming."""
     present = Connection.objects.filter(participant=OuterRef("pk"))

@@ -27,6 +27,7 @@ def session_data(row: Session, participant_count: int) -> events.SessionData:
         participant_count=participant_count,
         last_seq=row.last_seq,
         spirit=spirit_settings(row),
+        is_locked=row.is_locked,
     )
 
 
@@ -60,12 +61,13 @@ def participant_data(row: Participant, *, is_present: bool) -> events.Participan
         left_at=row.left_at,
         is_present=is_present,
         is_muted=row.is_muted,
+        looks_like=row.looks_like_id,
     )
 
 
 def user_joined(row: Participant) -> events.UserJoined:
     """What others are told of a participant who takes a place."""
-    return events.UserJoined(row.user_id, row.id, row.name, row.joined_at, _role(row))
+    return events.UserJoined(row.user_id, row.id, row.name, row.joined_at, _role(row), row.looks_like_id)
 
 
 def user_left(row: Participant, reason: events.PresenceReason) -> events.UserLeft:

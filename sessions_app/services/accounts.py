@@ -1,53 +1,29 @@
-"""sessions_app, writes: guests, accounts, and the tokens they come in with."""
+"""sessions_app, writes: guests and accounts: how they come about, and what one may change of oneself."""
 
-from datetime import timedelta
-from smtplib import SMTPException
-from typing import NamedTuple
-from uuid import UUID
-
-import structlog
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
-from django.core import signing
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import Q
-from uuid_utils.compat import uuid7
 
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError, invalid
-from sessions_app.models import Connection, Message, Participant, RefreshToken, Session, User
+from sessions_app.models import TokenKind, User
 from sessions_app.prepared import insert
-from sessions_app.publish import Notice, publish
-from sessions_app.security import create_access_token, digest, get_password_hash, new_refresh_token, verify_password
+from sessions_app.security import get_password_hash, new_refresh_token, verify_password
+from sessions_app.services import mails
+from sessions_app.services.sockets import SIGNED_OUT
+from sessions_app.services.tokens import Tokens, access_token, end_all, issue_tokens, refresh_tokens, revoke
 from sessions_app.text import USER_NAME_MAX, clean_name
 
-log = structlog.get_logger("seance.accounts")
+__all__ = [
+    "ANONYMOUS", "Tokens", "access_token", "begin_registration", "begin_reset", "begin_upgrade", "change_password",
+    "create_guest", "enter_as_guest", "finish_registration", "finish_reset", "issue_tokens", "login", "refresh_tokens",
+    "register", "rename", "revoke", "upgrade",
+]  # fmt: skip
 
-ANONYMOUS, ERASED = "Anonymous", "Someone"
-SIGNED_OUT = 4500  # the close code of sockets whose user is no more
-_VERIFICATION, _VERIFICATION_AGE = "seance.verification", timedelta(days=1)
-_VERIFY = """Somebody, most likely you, wants an account at Séance with this address and a password they chose.
-
-To make it, enter this code within a day:
-
-{token}
-
-If that was not you, do nothing: without the code there is no account.
-"""
-_TAKEN = """Somebody, most likely you, wanted an account at Séance with this address.
-
-There is one already: log in with it. If that was not you, nothing has changed and there is nothing to do.
-"""
-
-
-class Tokens(NamedTuple):
-    """An access token and the refresh token that gets the next one."""
-
-    access: str
-    refresh: str
+ANONYMOUS = "Anonymous"
+_TAKEN = "This address cannot be used."
 
 
 def create_guest(*, name: str | None) -> User:
@@ -58,30 +34,14 @@ def create_guest(*, name: str | None) -> User:
     return user
 
 
-def access_token(user: User) -> str:
-    """An access token of a user."""
-    return create_access_token({"sub": user.id})
-
-
-@transaction.atomic
-def issue_tokens(user: User, family: UUID | None = None) -> Tokens:
-    """A fresh pair; `family` is that of the refresh token it replaces."""
-    refresh, now = new_refresh_token(), events.now()
-    RefreshToken.objects.create(
-        user=user,
-        family=family or uuid7(),
-        digest=digest(refresh),
-        created_at=now,
-        expires_at=now + timedelta(days=settings.SEANCE.refresh_token_expire_days),
-    )
-    return Tokens(access_token(user), refresh)
-
-
 def enter_as_guest(*, name: str) -> User:
     """A guest who comes of their own accord. Raises `FORBIDDEN` where `ALLOW_ANONYMOUS` is off, `VALIDATION_ERROR`."""
     if not settings.SEANCE.allow_anonymous:
         raise SeanceError(Code.FORBIDDEN, "Guests are not let in here.")
     return create_guest(name=name)
+
+
+# --- Making an account ------------------------------------------------------------------------------------------------
 
 
 def _candidate(email: str, password: str, name: str) -> User:
@@ -101,22 +61,32 @@ def _candidate(email: str, password: str, name: str) -> User:
         wrong["email"] = list(error.messages)
     user = User(email=address, name=cleaned, is_guest=False, joined_at=events.now())
     try:
-        if "\x00" in password:
-            raise ValidationError("Null characters are not allowed.")
-        validate_password(password, user)
-    except ValidationError as error:
-        wrong["password"] = list(error.messages)
+        _check_password(password, user)
+    except SeanceError as refused:
+        wrong |= refused.details
     if wrong:
         raise invalid(**wrong)
     user.password = get_password_hash(password)
     return user
 
 
+def _check_password(password: str, user: User) -> None:
+    try:
+        if "\x00" in password:
+            raise ValidationError("Null characters are not allowed.")
+        validate_password(password, user)
+    except ValidationError as error:
+        raise invalid(password=list(error.messages)) from None
+
+
 def _store(user: User) -> bool:
     """Store a candidate; False where the address is taken."""
     try:
         with transaction.atomic():
-            user.save(force_insert=True)
+            if user._state.adding:
+                user.save(force_insert=True)
+            else:
+                user.save(update_fields=["email", "name", "password", "is_guest"])
     except IntegrityError:
         return False
     return True
@@ -126,45 +96,78 @@ def register(*, email: str, password: str, name: str) -> User:
     """A new account, at once. Raises `VALIDATION_ERROR`, also where the address is taken."""
     user = _candidate(email, password, name)
     if not _store(user):
-        raise invalid(email="This address cannot be used.")
+        raise invalid(email=_TAKEN)
     return user
 
 
 def begin_registration(*, email: str, password: str, name: str) -> None:
     """Send a mail to the address: with a token that makes the account, or, where there is one already, saying so.
 
-    Nothing is stored: the signed token carries the account. Raises `VALIDATION_ERROR`, and `UNAVAILABLE` where no mail
-    can be sent; neither tells who has the address.
+    Raises `VALIDATION_ERROR`, and `UNAVAILABLE` where no mail can be sent; neither tells who has the address.
     """
-    user = _candidate(email, password, name)
-    token = signing.dumps([user.email, user.name, user.password], salt=_VERIFICATION, compress=True)
-    taken = User.objects.filter(email=user.email).exists()
-    try:
-        send_mail("Your Séance account", _TAKEN if taken else _VERIFY.format(token=token), None, [user.email or ""])
-    except (SMTPException, OSError) as error:
-        log.warning("mail_not_sent", error=type(error).__name__)
-        raise SeanceError(Code.UNAVAILABLE, "No mail can be sent right now.") from None
+    _mail_candidate(TokenKind.REGISTER, _candidate(email, password, name))
 
 
+def begin_upgrade(*, actor: User, email: str, password: str, name: str | None) -> None:
+    """The same for a guest, who becomes the account with the mail's token. Raises `FORBIDDEN` for an account."""
+    _check_guest(actor)
+    candidate = _candidate(email, password, actor.name if name is None else name)
+    _mail_candidate(TokenKind.UPGRADE, candidate, actor)
+
+
+def _mail_candidate(kind: TokenKind, candidate: User, guest: User | None = None) -> None:
+    # The row is made for a taken address too, so that the work is the same; its token is sent to nobody.
+    email = candidate.email or ""
+    token = mails.make_token(kind, user=guest, email=email, name=candidate.name, password=candidate.password)
+    is_taken = User.objects.filter(email=email).exists()
+    mails.send(email, "Your Séance account", mails.TAKEN if is_taken else mails.VERIFY.format(token=token))
+
+
+@transaction.atomic
 def finish_registration(*, token: str) -> User:
-    """Make the account that a mail's token carries; raises `VALIDATION_ERROR` for one that is old, used or forged."""
-    refused = invalid(token="This token is not valid any more.")  # noqa: S106
-    try:
-        email, name, password = signing.loads(token, salt=_VERIFICATION, max_age=_VERIFICATION_AGE)
-    except (signing.BadSignature, ValueError):
-        raise refused from None
-    user = User(email=email, name=name, password=password, is_guest=False, joined_at=events.now())
+    """Make the account that a mail's token stands for; raises `VALIDATION_ERROR` for one that is none, old or used."""
+    row = mails.find_token(token, TokenKind.REGISTER, TokenKind.UPGRADE)
+    mails.use_up(row)
+    user = User(email=row.email, name=row.name, password=row.password, is_guest=False, joined_at=events.now())
+    if row.user is not None:
+        _check_guest(row.user)
+        user = _turned(row.user, user)
     if not _store(user):
-        raise refused
+        raise mails.not_valid()
     return user
+
+
+def upgrade(*, actor: User, email: str, password: str, name: str | None) -> User:
+    """Make a guest an account, who keeps id, seats, sessions and messages. Raises `FORBIDDEN` for an account, and
+    `VALIDATION_ERROR`, also where the address is taken."""
+    _check_guest(actor)
+    user = _turned(actor, _candidate(email, password, actor.name if name is None else name))
+    if not _store(user):
+        raise invalid(email=_TAKEN)
+    return user
+
+
+def _check_guest(user: User) -> None:
+    if not user.is_guest or not user.is_active:
+        raise SeanceError(Code.FORBIDDEN, "Only a guest can be made an account.")
+
+
+def _turned(guest: User, candidate: User) -> User:
+    """The guest's own row, as the account that the candidate is."""
+    guest.email, guest.name, guest.password, guest.is_guest = candidate.email, candidate.name, candidate.password, False
+    return guest
+
+
+# --- Coming in, and changing oneself ----------------------------------------------------------------------------------
 
 
 def login(*, email: str, password: str) -> User:
     """The account with this address and password; raises `UNAUTHORIZED`, always alike and after the same work."""
     address = email.strip().lower()
     user = None if "\x00" in address else User.objects.filter(email=address, is_guest=False).first()
-    # An unknown address costs a hash too, so that the time of the answer does not tell who has an account.
-    stored = user.password if user is not None else _unmatchable()
+    # An unknown address costs a hash too, and so does an account that has no password: the time of the answer does not
+    # tell who has one.
+    stored = user.password if user is not None and user.has_usable_password() else _unmatchable()
     if not verify_password(password, stored) or user is None or not user.is_active:
         raise SeanceError(Code.UNAUTHORIZED, "The address or the password is wrong.")
     return user
@@ -180,63 +183,67 @@ def _unmatchable() -> str:
     return _hash_of_nothing
 
 
-def refresh_tokens(refresh: str) -> tuple[User, Tokens]:
-    """Trade a refresh token for a fresh pair. One that was used before revokes its whole family.
+def begin_reset(*, email: str) -> None:
+    """Send a mail to the address: with a token that sets a new password, or saying that there is no such account.
 
-    Raises `UNAUTHORIZED` for one that is unknown, used, revoked or expired, or whose user is gone or banned.
+    Raises `VALIDATION_ERROR` for what is no address, and `UNAVAILABLE` where no mail can be sent.
     """
-    refused = SeanceError(Code.UNAUTHORIZED, "The refresh token is not valid.")
-    now = events.now()
+    address = email.strip().lower()
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise invalid(email=list(error.messages)) from None
+    user = User.objects.filter(email=address, is_active=True).first()
+    token = mails.make_token(TokenKind.PASSWORD, user=user, email=address)
+    mails.send(address, "Your Séance password", mails.RESET.format(token=token) if user else mails.UNKNOWN)
+
+
+def finish_reset(*, token: str, password: str) -> User:
+    """Set the password that a mail's token stands for; whoever came in before must come in anew.
+
+    Raises `VALIDATION_ERROR`; a password that is none leaves the token as it was.
+    """
+    row = mails.find_token(token, TokenKind.PASSWORD)
+    user = row.user
+    if user is None or not user.is_active or user.email != row.email:
+        raise mails.not_valid()
+    hashed = _hashed(password, user)
     with transaction.atomic():
-        rows = RefreshToken.objects.select_for_update(of=("self",)).select_related("user")
-        row = rows.filter(digest=digest(refresh)).first()
-        if row is None or row.revoked_at is not None or row.expires_at <= now or not row.user.is_active:
-            raise refused
-        if row.used_at is None:
-            row.used_at = now
-            row.save(update_fields=["used_at"])
-            return row.user, issue_tokens(row.user, row.family)
-        # Two hold the same token, and one of them stole it: neither keeps what came of it.
-        RefreshToken.objects.filter(family=row.family, revoked_at__isnull=True).update(revoked_at=now)
-    raise refused
+        mails.use_up(row)
+        _set_password(user, hashed)
+    return user
 
 
-def revoke(refresh: str) -> None:
-    """End the family of a refresh token; an unknown one is as good as revoked."""
-    family = RefreshToken.objects.filter(digest=digest(refresh)).values_list("family", flat=True).first()
-    if family is not None:
-        RefreshToken.objects.filter(family=family, revoked_at__isnull=True).update(revoked_at=events.now())
+def change_password(*, actor: User, current: str | None, password: str) -> User:
+    """Another password for an account; whoever came in with the old one must come in anew.
+
+    Raises `FORBIDDEN` for a guest, and `VALIDATION_ERROR`, also where `current` is not the password. An account that
+    has none, since it came from a provider, gets its first one by a mail (`begin_reset`).
+    """
+    if actor.is_guest:
+        raise SeanceError(Code.FORBIDDEN, "A guest has no password.")
+    if not verify_password(current or "", actor.password):
+        raise invalid(current_password="This is not the password.")  # noqa: S106  a sentence
+    hashed = _hashed(password, actor)
+    with transaction.atomic():
+        _set_password(actor, hashed)
+    return actor
+
+
+def _hashed(password: str, user: User) -> str:
+    """The hash of a password that is good for this person. Slow by design, so never inside a transaction."""
+    _check_password(password, user)
+    return get_password_hash(password)
+
+
+def _set_password(user: User, hashed: str) -> None:
+    user.password = hashed
+    user.save(update_fields=["password"])
+    end_all(user, SIGNED_OUT)
 
 
 def rename(*, actor: User, name: str) -> User:
     """Give oneself another name. What was said keeps the old one, a seat has it until the next joining."""
     actor.name = clean_name(name, limit=USER_NAME_MAX)
     actor.save(update_fields=["name"])
-    return actor
-
-
-@transaction.atomic
-def erase(*, actor: User) -> User:
-    """Erase a person: what is left is a nameless shell that nobody can come in with; there is no way back.
-
-    The row stays, so that seats and open sockets end in order and the sessions it hosts can still be read. E-mail
-    address, password, rights and refresh tokens go; the name becomes "Someone", in seats and messages too. Messages
-    keep their text, which is part of what others said, but no longer say whose they are: `user_id` becomes null.
-    Open sockets are closed with 4500, and access tokens are refused from now on.
-    """
-    RefreshToken.objects.filter(user=actor).delete()
-    actor.groups.clear()
-    actor.user_permissions.clear()
-    actor.name, actor.email, actor.is_guest, actor.is_active = ERASED, None, True, False
-    actor.is_staff = actor.is_superuser = False
-    actor.set_unusable_password()
-    actor.save()
-    # Through the sessions, whose log has an index: nobody speaks where they neither sit nor are the host.
-    places = Session.objects.filter(Q(participants__user=actor) | Q(host=actor)).values("pk")
-    Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
-    seats = Participant.objects.filter(user=actor)
-    seats.update(name=ERASED)
-    Connection.objects.filter(participant__user=actor).update(close_code=SIGNED_OUT)
-    seated = seats.filter(left_at__isnull=True).values_list("session_id", flat=True)
-    publish([Notice(str(key), "", "", close=str(actor.id), close_code=SIGNED_OUT) for key in seated])
     return actor

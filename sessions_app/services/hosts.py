@@ -26,19 +26,20 @@ def hand_over(session: Session, heir: Participant, *, actor: User | None, at: da
 
 
 def inherit(gone: Sequence[Participant], at: datetime) -> list[Notice]:
-    """Where a host is among those who left for good, whoever has an account and sat longest is the next.
+    """Where a host is among those who left for good, somebody follows. `session` of each row is a locked row; returns
+    what to publish."""
+    hosts = [row.session for row in gone if row.session.host_id == row.user_id]
+    return [told for session in hosts for told in follow(session, at)]
 
-    Where nobody has one, the host stays the host, absent. `session` of each row is a locked row; returns what to
-    publish.
+
+def follow(session: Session, at: datetime) -> list[Notice]:
+    """The host of a locked session is gone for good: whoever has an account and sat longest is the next.
+
+    Where nobody has one, the host stays the host, absent. Returns what to publish.
     """
-    notices = []
-    for row in gone:
-        session = row.session
-        if session.host_id != row.user_id or not session.is_active:
-            continue
-        seated = Participant.objects.filter(session=session, left_at__isnull=True, user__is_guest=False)
-        heirs = seated.exclude(role=Role.OBSERVER).exclude(user_id=row.user_id)
-        heir = heirs.order_by("joined_at", "id").first()
-        if heir is not None:
-            notices += hand_over(session, heir, actor=None, at=at)
-    return notices
+    if not session.is_active or session.host_id is None:
+        return []
+    seated = Participant.objects.filter(session=session, left_at__isnull=True, user__is_guest=False)
+    heirs = seated.exclude(role=Role.OBSERVER).exclude(user_id=session.host_id)
+    heir = heirs.order_by("joined_at", "id").first()
+    return hand_over(session, heir, actor=None, at=at) if heir is not None else []

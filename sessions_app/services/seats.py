@@ -21,12 +21,14 @@ from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
+from sessions_app.lookalikes import first_alike
 from sessions_app.models import Connection, Invite, Participant, Role, Session, User
 from sessions_app.prepared import Prepared, columns, insert, instance, pipelined, update
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.security import digest
 from sessions_app.selectors import history, shapes
 from sessions_app.selectors.invites import by_digest, is_good
+from sessions_app.selectors.people import ended_families, holds
 from sessions_app.selectors.turns import active_turns
 from sessions_app.services.accounts import ANONYMOUS
 from sessions_app.services.log import Busy, lock_sessions
@@ -36,7 +38,8 @@ REPLACED = 4507
 
 
 class JoinRequest(NamedTuple):
-    """One wish to join. `user_id` is the token's; from `secret`, a guest's own id, the public one is derived."""
+    """One wish to join. `user_id`, `family` and `version` are the token's; from `secret`, a guest's own id, the public
+    one is derived."""
 
     connection_id: UUID
     process_id: UUID
@@ -46,6 +49,8 @@ class JoinRequest(NamedTuple):
     name: str | None = None
     role: str | None = None
     invite: str | None = None
+    family: UUID | None = None
+    version: int = 0
 
 
 class Joined(NamedTuple):
@@ -86,7 +91,8 @@ def join_sessions(requests: Sequence[JoinRequest], *, wait: bool = True) -> list
         return _Joining(requests, wait=wait).run()
 
 
-_users = Prepared(lambda ids, _: User.objects.filter(pk__in=ids).values_list(*columns(User)))
+# Locked against whoever ends what these people came in with (`tokens.lock_user`), and against nothing else.
+_users = Prepared(lambda ids, _: User.objects.filter(pk__in=ids).values_list(*columns(User)), key_share=True)
 _seated = Prepared(
     lambda ids, _: Participant.objects.filter(session_id__in=ids, left_at__isnull=True).values_list(
         *columns(Participant)
@@ -123,6 +129,7 @@ class _Joining:
                 self.seated[row.session_id][row.user_id] = row
         self.sockets = _sockets_of(self.user_ids)
         self.invites = by_digest(request.invite for request in requests if request.invite)
+        self.ended = ended_families(request.family for request in requests if request.family)
         self.used: dict[UUID, Invite] = {}
         self.new_users: list[User] = []
         self.new: list[Participant] = []
@@ -145,7 +152,11 @@ class _Joining:
     def _seat(self, request: JoinRequest, user_id: UUID) -> tuple[Participant, list[Participant], int]:
         # First who it is, whatever the session: a refusal of the person says nothing about what there is.
         user = self.users.get(user_id)
-        if not user.is_active if user is not None else request.user_id is not None:  # banned, or a token of nobody
+        if user is not None:
+            is_held = request.user_id is None or holds(user, request.version)
+            if not user.is_active or not is_held or request.family in self.ended:  # banned, or signed out
+                raise SeanceError(Code.UNAUTHORIZED)
+        elif request.user_id is not None:  # a token of nobody
             raise SeanceError(Code.UNAUTHORIZED)
         if user is None and not settings.SEANCE.allow_anonymous:
             raise SeanceError(Code.UNAUTHORIZED)
@@ -158,6 +169,7 @@ class _Joining:
             raise SeanceError(Code.SESSION_ENDED)
         if row is not None and row.kicked_at is not None:
             raise SeanceError(Code.FORBIDDEN, "The host has shut the door on you.", close_code=4503)
+        policies.may_enter(session, user, takes_part=row is not None)
         name = None if request.name is None else clean_name(request.name, limit=USER_NAME_MAX)
         role = _role(session, user_id, row, request.role)
         seated = self.seated[session.id]
@@ -176,12 +188,14 @@ class _Joining:
         is_first = row is None or row.left_at is not None
         if row is None:
             row = Participant(session=session, user=user, name=name or user.name, role=role, joined_at=self.now)
+            row.looks_like_id = _alike(row, seated)
             self.known[session.id, user_id] = row
             self.new.append(row)
         elif is_first or row.away_since is not None or row.role != role or (name and name != row.name):
             row.name, row.role = name or row.name, role
             row.joined_at = self.now if is_first else row.joined_at
             row.left_at = row.away_since = None
+            row.looks_like_id = _alike(row, seated)
             self.changed[row.id] = row
         seated[user_id] = row
         if is_first:
@@ -211,7 +225,7 @@ class _Joining:
             insert(self.new_users)
             insert(self.new)
             old = [row for row in self.changed.values() if row.id not in new]
-            update(old, "name", "role", "joined_at", "left_at", "away_since")
+            update(old, "name", "role", "joined_at", "left_at", "away_since", "looks_like")
             insert(self.connections)
             update(list(self.used.values()), "uses")
             save_presence([self.sessions[UUID(told.session)] for told in self.notices])
@@ -266,6 +280,15 @@ def _user_id(request: JoinRequest) -> UUID:
     if request.user_id is not None:
         return request.user_id
     return guest_id(request.session_id, request.secret) if request.secret else uuid7()
+
+
+def _alike(row: Participant, seated: dict[UUID, Participant]) -> UUID | None:
+    """Who sits there already with a name that reads the same; those who gave none are told apart by nothing else."""
+    if row.name == ANONYMOUS:
+        return None
+    others = [other for other in seated.values() if other.id != row.id]
+    found = first_alike(row.name, (other.name for other in others))
+    return None if found is None else others[found].id
 
 
 def _role(session: Session, user_id: UUID, row: Participant | None, wanted: str | None) -> str:

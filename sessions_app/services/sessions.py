@@ -121,7 +121,7 @@ def _apply(row: Session, values: UpdateSession) -> list[str]:
         given["max_users"] = values.max_users
         if values.max_users > settings.SEANCE.max_users_limit:
             wrong["max_users"] = f"Ensure this value is at most {settings.SEANCE.max_users_limit}."
-    for field in ("access", "is_listed"):
+    for field in ("access", "is_listed", "is_locked"):
         if (value := getattr(values, field)) is not UNSET:
             given[field] = value
     if values.spirit is not UNSET:

@@ -17,7 +17,7 @@ from tests.api.conftest import Caller
 
 FIELDS = [
     "id", "name", "created_at", "max_users", "is_active", "ended_at", "host_id", "access", "is_listed",
-    "participant_count", "last_seq", "spirit",
+    "participant_count", "last_seq", "spirit", "is_locked",
 ]  # fmt: skip
 
 
@@ -234,4 +234,6 @@ def test_participants_are_who_is_and_was_there(path: str, guest: User, host: Use
     assert [(one["name"], one["role"], one["left_at"] is None) for one in found] == [
         ("Ada", "host", True), ("Grete", "participant", False),
     ]  # fmt: skip
-    assert list(found[0]) == ["id", "user_id", "name", "role", "joined_at", "left_at", "is_present", "is_muted"]
+    assert list(found[0]) == [
+        "id", "user_id", "name", "role", "joined_at", "left_at", "is_present", "is_muted", "looks_like",
+    ]  # fmt: skip

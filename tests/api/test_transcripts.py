@@ -152,7 +152,7 @@ def test_a_message_is_one_entry_in_every_form(words: str, text: str) -> None:
 @given(name=st.text(max_size=100), form=st.sampled_from(list(FORMS)))
 def test_a_file_name_is_safe_whatever_the_session_is_called(name: str, form: str) -> None:
     spirit = events.SpiritSettings("the-spirit", "open", "ritual")
-    session = events.SessionData(SESSION, name, NOW, 6, True, None, None, "open", False, 0, 0, spirit)
+    session = events.SessionData(SESSION, name, NOW, 6, True, None, None, "open", False, 0, 0, spirit, False)
 
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,48}\.[a-z]{2,4}", file_name(session, form))
 

@@ -29,12 +29,13 @@ def session(**fields: Any) -> events.SessionData:
         participant_count=2,
         last_seq=0,
         spirit=events.SpiritSettings("the-spirit", "open", "ritual"),
+        is_locked=False,
     )
     return msgspec.structs.replace(found, **fields)
 
 
 def participant(user_id: UUID = ME, name: str = "Ana") -> events.ParticipantData:
-    return events.ParticipantData(uuid4(), user_id, name, "participant", AT, None, True, False)
+    return events.ParticipantData(uuid4(), user_id, name, "participant", AT, None, True, False, None)
 
 
 def welcome(*, seq: int = 0, epoch: str = "e1", recent: list[Any] | None = None, **fields: Any) -> str:
@@ -99,7 +100,7 @@ def left(user_id: UUID = OTHER, name: str = "Ben") -> str:
 
 
 def joined(user_id: UUID, name: str) -> str:
-    return events.frame("user_joined", events.UserJoined(user_id, uuid4(), name, AT, "participant"))
+    return events.frame("user_joined", events.UserJoined(user_id, uuid4(), name, AT, "participant", None))
 
 
 def typing(*people: tuple[UUID, str]) -> str:

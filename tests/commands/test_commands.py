@@ -15,10 +15,11 @@ from pytest_django import DjangoAssertNumQueries
 from sessions_app.management.base import Refused
 from sessions_app.management.commands.seed_demo import DEMO_HOST_ID, NAME
 from sessions_app.management.operator import operator
-from sessions_app.models import Event, Message, Participant, Session, SpiritTurn, TurnState, User
+from sessions_app.models import Event, Message, Participant, RefreshToken, Session, SpiritTurn, TurnState, User
 from sessions_app.security import verify_token
 from sessions_app.services.messages import Draft, delete_message, post_message
 from sessions_app.services.sessions import end_session
+from sessions_app.services.tokens import issue_tokens
 from sessions_app.services.turns import cancel_question
 
 pytestmark = pytest.mark.django_db
@@ -264,3 +265,13 @@ def test_a_session_of_the_same_name_is_no_demo() -> None:
 
     assert made["created"]
     assert made["session"]["id"] != str(other.id)
+
+
+def test_expired_tokens_are_purged_and_good_ones_stay() -> None:
+    guest = User.objects.create(name="Grete", is_guest=True)
+    issue_tokens(guest)
+    RefreshToken.objects.update(expires_at=guest.joined_at)
+    issue_tokens(guest)
+
+    assert run("purge_tokens") == "1 forgotten.\n"
+    assert RefreshToken.objects.count() == 1

@@ -14,6 +14,9 @@ STRANGERS = ("nobody", "guest", "account")
 EVERYBODY = "200 200 200 200 200 200 200 401 200"
 EVERYBODY_MAKES = "201 201 201 201 201 201 201 401 201"
 OF_ONESELF = "401 200 200 200 200 200 200 401 200"
+FOR_STAFF = "401 403 403 403 403 403 200 401 403"
+NOT_TRUE = "400 400 400 400 400 400 400 401 400"
+NOTHING_THERE = "404 404 404 404 404 404 404 401 404"
 OVER_IT = "401 403 403 403 403 200 200 401 200"
 OVER_IT_WHILE_IT_GOES_ON = "401 403 403 403 403 200 200 401 409"
 
@@ -46,6 +49,13 @@ ROUTES: dict[str, Call] = {
     f"POST {_PERSON}/role": Call(OVER_IT_WHILE_IT_GOES_ON, {"role": "observer"}),
     f"POST {_SESSION}/invites": Call("401 403 403 403 403 201 201 401 409", {}),
     f"DELETE {_SESSION}/invites/<str:code>": Call(OVER_IT),
+    f"POST {_SESSION}/reports": Call(
+        "401 201 201 201 201 201 201 401 201", {"reason": "spam", "message_id": "{spoken_id}"}
+    ),
+    "GET reports": Call(FOR_STAFF),
+    "PATCH reports/<id:report_id>": Call(FOR_STAFF, {"state": "dismissed"}),
+    "POST users/<id:user_id>/ban": Call(FOR_STAFF, {}),
+    "POST users/<id:user_id>/unban": Call(FOR_STAFF, {}),
     "GET spirits": Call(EVERYBODY),
     "GET spirits/<str:slug>": Call(EVERYBODY),
     "GET board/layouts/<str:layout_id>": Call(EVERYBODY),
@@ -53,7 +63,23 @@ ROUTES: dict[str, Call] = {
     "POST auth/register": Call(
         EVERYBODY_MAKES, {"email": "new@example.org", "password": "a planchette of oak 77", "name": "New"}
     ),
-    "POST auth/verify": Call("400 400 400 400 400 400 400 401 400", {"token": "forged"}),
+    "POST auth/verify": Call(NOT_TRUE, {"token": "forged"}),
+    "POST auth/password/reset": Call("202 202 202 202 202 202 202 401 202", {"email": "who@example.org"}),
+    "POST auth/password/set": Call(NOT_TRUE, {"token": "forged", "password": "a planchette of oak 78"}),
+    "POST auth/password": Call(
+        "401 403 400 403 403 403 400 401 403", {"current_password": "wrong", "password": "a planchette of oak 78"}
+    ),
+    "POST auth/upgrade": Call(
+        "401 200 403 200 200 200 403 401 200", {"email": "new@example.org", "password": "a planchette of oak 77"}
+    ),
+    "GET auth/account": Call(OF_ONESELF),
+    "GET auth/oauth": Call(EVERYBODY),
+    # There is no provider: whoever may ask is told so.
+    "GET auth/oauth/<str:provider>": Call(NOTHING_THERE),
+    "POST auth/oauth/<str:provider>": Call(NOTHING_THERE, {}),
+    "DELETE auth/oauth/<str:provider>": Call("401 404 404 404 404 404 404 401 404"),
+    "GET auth/oauth/<str:provider>/callback": Call(NOTHING_THERE),
+    "POST auth/oauth/<str:provider>/token": Call(NOTHING_THERE, {"code": "forged"}),
     "POST auth/token": Call("401 401 401 401 401 401 401 401 401", {"email": "who@example.org", "password": "wrong"}),
     "POST auth/token/refresh": Call("401 401 401 401 401 401 401 401 401", {"refresh": "unknown"}),
     "POST auth/token/revoke": Call(EVERYBODY, {"refresh": "unknown"}),
@@ -78,7 +104,7 @@ FRAMES: dict[str, Frame] = {
     "join_session": Frame(f"ok ok ok FORBIDDEN FORBIDDEN FORBIDDEN FORBIDDEN {_NEVER}"),
     "leave_session": Frame(f"{_OUT} ok ok ok ok {_NEVER}"),
     "send_message": Frame(f"{_OUT} FORBIDDEN ok ok ok {_NEVER}", {"text": "Hello"}),
-    "typing": Frame(f"{_OUT} ok ok ok ok {_NEVER}"),
+    "typing": Frame(f"{_OUT} FORBIDDEN ok ok ok {_NEVER}"),
     "delete_message": Frame(f"{_OUT} FORBIDDEN FORBIDDEN ok ok {_NEVER}", {"message_id": "{message_id}"}),
     "cancel_question": Frame(f"{_OUT} FORBIDDEN FORBIDDEN ok ok {_NEVER}", {"turn_id": "{turn_id}"}),
     "ask_again": Frame(f"{_OUT} FORBIDDEN FORBIDDEN ok ok {_NEVER}", {"turn_id": "{turn_id}"}),

@@ -11,11 +11,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from sessions_app.api import urls
 from sessions_app.inputs import NewInvite
-from sessions_app.models import Message, Participant, Session, User
+from sessions_app.models import Message, Participant, Report, Session, User
 from sessions_app.services.accounts import access_token
 from sessions_app.services.invites import create_invite
 from sessions_app.services.sessions import end_session
@@ -32,7 +33,7 @@ class House:
             return User.objects.create(name=name, is_guest=True)
 
         host = guest("host")
-        self.session = Session.objects.create(name="Friday", host=host, access=access, spirit_mode="off", last_seq=1)
+        self.session = Session.objects.create(name="Friday", host=host, access=access, spirit_mode="off", last_seq=2)
         staff = User.objects.create_user("staff@example.org", None, name="staff", is_staff=True)
         account = User.objects.create_user("account@example.org", None, name="account")
         self.people: dict[str, User | None] = {
@@ -42,10 +43,14 @@ class House:
         for role in ("observer", "participant", "host"):
             self._seat(self.people[role], role)
         message = Message.objects.create(session=self.session, seq=1, user=host, user_name="host", text="Hello")
+        target = guest("target")
+        spoken = Message.objects.create(session=self.session, seq=2, user=target, user_name="target", text="Buy now")
+        report = Report.objects.create(session=self.session, message=spoken, reason="spam", created_at=timezone.now())
         made = create_invite(actor=host, session_id=self.session.id, values=NewInvite())
         self.names: Mapping[str, str] = {
             "session_id": str(self.session.id), "message_id": str(message.id),
-            "participant_id": str(self._seat(guest("target"), "participant").id), "code": made.code,
+            "participant_id": str(self._seat(target, "participant").id), "code": made.code, "user_id": str(target.id),
+            "spoken_id": str(spoken.id), "report_id": str(report.id), "provider": "nobody",
             "slug": "the-spirit", "layout_id": "classic-en@1",
         }  # fmt: skip
         User.objects.filter(pk=self._user("banned").pk).update(is_active=False)
@@ -69,9 +74,14 @@ class House:
         user, row = self.people[caller], ROUTES[route]
         headers = {**row.headers, **({"Authorization": f"Bearer {access_token(user)}"} if user else {})}
         body: dict[str, Any] = (
-            {} if row.body is None else {"data": json.dumps(row.body), "content_type": "application/json"}
+            {} if row.body is None else {"data": _filled(row.body, known), "content_type": "application/json"}
         )
         return Client().generic(method, f"/api/{path}", headers=headers, **body)
+
+
+def _filled(body: dict[str, Any], names: Mapping[str, str]) -> str:
+    """The body as JSON, its names in braces filled in."""
+    return json.dumps({key: names.get(str(value).strip("{}"), value) for key, value in body.items()})
 
 
 @pytest.fixture(autouse=True)

@@ -93,6 +93,7 @@ def request(session: Session, process_id: UUID, user: User | None = None, **fiel
             "process_id": process_id,
             "session_id": session.id,
             "user_id": user.id if user else None,
+            "version": User.objects.values_list("token_version", flat=True).get(pk=user.id) if user else 0,
             **fields,
         }
     )

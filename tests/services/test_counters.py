@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
@@ -87,6 +89,33 @@ def test_without_redis_it_counts_here_and_says_so_once() -> None:
 
     assert [wait > 0 for wait in waits] == [False, False, True, True]
     assert [line["event"] for line in logs] == ["limits_without_redis"]
+
+
+def test_what_keeps_guessing_out_does_not_begin_anew_when_redis_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, who = Engine("redis://127.0.0.1:1/0"), key()
+    far = SlidingWindowCounterRateLimiter(MemoryStorage())
+    monkeypatch.setattr(engine, "_connected", lambda: far)
+    while_it_is_there = [engine.hit("2/day", who, strict=True) for _ in range(2)]
+    monkeypatch.undo()
+
+    after_it_went = engine.hit("2/day", who, strict=True)
+    loose = [engine.hit("2/day", key()) for _ in range(2)]
+
+    assert while_it_is_there == [0.0, 0.0]
+    assert after_it_went > 0
+    assert loose == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_count_is_one_however_it_is_kept(*, strict: bool) -> None:
+    for engine in engines():
+        who = key()
+
+        let_through = [engine.hit("3/day", who, strict=strict) == 0.0 for _ in range(5)]
+        engine.forget("3/day", who)
+
+        assert let_through == [True, True, True, False, False]
+        assert engine.hit("3/day", who, strict=strict) == 0.0
 
 
 def test_when_redis_is_back_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

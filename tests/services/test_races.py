@@ -9,22 +9,27 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import NewInvite
-from sessions_app.models import Invite, Message, Participant, Session, SpiritTurn
+from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Session, SpiritTurn
+from sessions_app.security import verify_token
 from sessions_app.services import accounts
+from sessions_app.services.bans import ban, sign_out
+from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.seats import guest_id, join, join_sessions
 from sessions_app.services.turns import claim
-from tests.services.helpers import code, make_account, make_guest, make_process, make_session, numbers, request
+from tests.services.helpers import code, hang_up, make_account, make_guest, make_process, make_session, numbers, request
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -114,15 +119,61 @@ def test_a_turn_is_claimed_by_one() -> None:
     assert SpiritTurn.objects.get().attempt == 1
 
 
-def test_a_refresh_token_used_twice_at_once_leaves_nobody_in() -> None:
+def test_of_many_who_refresh_at_once_one_wins_and_keeps_what_it_won() -> None:
     tokens = accounts.issue_tokens(make_guest())
 
-    results = at_once([lambda: accounts.refresh_tokens(tokens.refresh)] * 2)
+    results = at_once([lambda: accounts.refresh_tokens(tokens.refresh)] * 20)
 
     fresh = [result[1] for result in results if not isinstance(result, SeanceError)]
-    assert len(fresh) == 1
+    assert Counter(code(result) for result in results) == {"": 1, "UNAUTHORIZED": 19}
+    assert accounts.refresh_tokens(fresh[0].refresh)
+
+
+def test_a_refresh_token_that_comes_again_later_is_a_theft_contested_or_not() -> None:
+    tokens = accounts.issue_tokens(make_guest())
+    fresh = at_once([lambda: accounts.refresh_tokens(tokens.refresh)] * 2)
+    won = next(result[1] for result in fresh if not isinstance(result, SeanceError))
+    RefreshToken.objects.filter(used_at__isnull=False).update(used_at=timezone.now() - timedelta(seconds=11))
+
+    refused = at_once([lambda: accounts.refresh_tokens(tokens.refresh)])
+
+    assert code(refused[0]) == "UNAUTHORIZED"
     with pytest.raises(SeanceError):
-        accounts.refresh_tokens(fresh[0].refresh)
+        accounts.refresh_tokens(won.refresh)
+
+
+@pytest.mark.parametrize("end", ["ban", "erase", "logout", "sign out"])
+@pytest.mark.parametrize("has_sat", [False, True])
+def test_an_end_that_races_a_join_leaves_no_socket_open(end: str, *, has_sat: bool) -> None:
+    """Whichever is first: the join is refused, or its socket is asked to close."""
+    staff, process_id = make_account("Sol", is_staff=True), make_process()
+    outcomes: Counter[str] = Counter()
+    for _ in range(8):
+        person, rooms = make_account("Ada"), [make_session() for _ in range(3)]
+        tokens = accounts.issue_tokens(person)
+        claims = verify_token(tokens.access)
+        if has_sat:
+            for room in rooms:
+                join(request(room, process_id, person))
+                hang_up(room, person)
+        wishes = [request(room, process_id, person, family=claims.family) for room in rooms]
+        ends: dict[str, Callable[[], object]] = {
+            "ban": lambda person=person: ban(actor=staff, user_id=person.id),  # type: ignore[misc]
+            "erase": lambda person=person: erase(actor=person),  # type: ignore[misc]
+            "logout": lambda tokens=tokens: accounts.revoke(tokens.refresh),  # type: ignore[misc]
+            "sign out": lambda person=person: sign_out(actor=staff, user=person),  # type: ignore[misc]
+        }
+        works: list[Callable[[], object]] = [lambda wish=wish: join(wish) for wish in wishes]  # type: ignore[misc]
+
+        results = at_once([*works, ends[end]])
+
+        assert not isinstance(results[-1], SeanceError)
+        outcomes.update(code(result) for result in results[:-1])
+        open_ = Connection.objects.filter(participant__user=person)
+        assert open_.filter(close_code=None).count() == 0
+        if end in ("ban", "erase"):
+            assert Participant.objects.filter(user=person, left_at=None).count() == 0
+    assert set(outcomes) <= {"", "UNAUTHORIZED"}, outcomes
 
 
 def test_who_does_not_want_to_wait_for_a_locked_session_is_told_busy() -> None:

@@ -128,7 +128,7 @@ function operations() {
         `${comment(operation.summary ?? operation.description, '  ')}  ${id}: {\n` +
           `    query: ${query.length ? type(asked, '    ') : 'Record<string, never>'};\n` +
           `    body: ${body ? type(body, '    ') : 'undefined'};\n` +
-          `    answer: ${[...new Set(good)].join(' | ')};\n  };\n`,
+          `    answer: ${[...new Set(good)].join(' | ') || 'undefined'};\n  };\n`,
       );
     }
   }

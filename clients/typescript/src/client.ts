@@ -3,7 +3,7 @@
 import { Connection, type ConnectionSetup, type JoinOptions } from './connection.js';
 import { Http } from './http.js';
 import type { Platform } from './platform.js';
-import { Auth, Layouts, Sessions, Spirits } from './rest.js';
+import { Auth, Layouts, Sessions, Spirits, told } from './rest.js';
 import { TokenKeeper, type Tokens, type TokenStore } from './tokens.js';
 
 /** How to reach a server, and as whom. */
@@ -38,7 +38,7 @@ export class SeanceClient {
     const fetching = options.fetch ?? ((...args) => globalThis.fetch(...args));
     this.#http = new Http(options.baseUrl, fetching, options.timeoutMs ?? 15_000);
     this.#tokens = new TokenKeeper(options.tokens ?? null, options.tokenStore, async (refresh) => {
-      return (await this.#http.call('refreshToken', { body: { refresh }, anonymous: true })).data;
+      return told((await this.#http.call('refreshToken', { body: { refresh }, anonymous: true })).data);
     });
     this.#http.tokens = this.#tokens;
     this.#platform = options.platform;

@@ -17,6 +17,7 @@ import type {
   SessionData,
   SetRole,
   SignedIn,
+  SignedInByCookie,
   SpiritCard,
   UpdateMe,
   UpdateSession,
@@ -214,6 +215,12 @@ export class Layouts {
   }
 }
 
+/** The tokens of an answer. They are there: this client never asks for cookies in their place. */
+export function told(answer: SignedIn | SignedInByCookie): SignedIn {
+  if ('access' in answer) return answer;
+  throw new TypeError('The server set cookies in place of telling the tokens.');
+}
+
 /** Who one is. Calls that answer with tokens make the client use them. */
 export class Auth {
   constructor(
@@ -271,7 +278,8 @@ export class Auth {
     return data;
   }
 
-  async #take(signedIn: SignedIn): Promise<SignedIn> {
+  async #take(answer: SignedIn | SignedInByCookie): Promise<SignedIn> {
+    const signedIn = told(answer);
     await this.tokens.set({ access: signedIn.access, refresh: signedIn.refresh });
     return signedIn;
   }

@@ -108,6 +108,7 @@ const REDUCERS: Reducers = {
       joined_at: data.joined_at,
       left_at: null,
       is_present: true,
+      looks_like: data.looks_like,
     };
     return {
       participants: known ? participants.map((one) => (one === known ? joined : one)) : [...participants, joined],

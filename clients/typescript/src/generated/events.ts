@@ -47,7 +47,7 @@ export interface ClientEvents {
   leave_session: Leave;
   /** Says something. `ack` comes after COMMIT if `ref` or `client_msg_id` was given; then `error` with `QUEUE_FULL` and the same `ref`, where the message stands and the spirit will not answer it. */
   send_message: SendMessage;
-  /** Says that this user types, or does no more. It expires after 8 seconds. */
+  /** Says that this user types, or does no more. Expires after 8 s; `FORBIDDEN` for who may not speak. */
   typing: Typing;
   /** Takes a message away: its author, the host, staff. Everybody gets `message_deleted`. */
   delete_message: DeleteMessage;

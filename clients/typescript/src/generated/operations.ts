@@ -1,8 +1,12 @@
 // Written by `npm run generate` from the OpenAPI and AsyncAPI documents. Do not edit.
 
 import type {
+  AccountAnswer,
+  ChangePassword,
+  CloseReport,
   CreateSession,
   Credentials,
+  EmailInput,
   HistoryAnswer,
   InviteAnswer,
   InviteEndAnswer,
@@ -11,6 +15,12 @@ import type {
   Mute,
   NewGuest,
   NewInvite,
+  NewPassword,
+  NewReport,
+  OAuthCode,
+  OAuthProvidersAnswer,
+  OAuthStart,
+  OAuthWayAnswer,
   OpenedSessionAnswer,
   ParticipantAnswer,
   ParticipantsAnswer,
@@ -18,6 +28,10 @@ import type {
   PostedAnswer,
   RefreshInput,
   Register,
+  ReportAnswer,
+  ReportMadeAnswer,
+  ReportPage,
+  ResetSentAnswer,
   RevokedAnswer,
   SessionAnswer,
   SessionPage,
@@ -26,8 +40,10 @@ import type {
   SpiritAnswer,
   SpiritsAnswer,
   Transcript,
+  UntiedAnswer,
   UpdateMe,
   UpdateSession,
+  Upgrade,
   UserAnswer,
   VerificationSentAnswer,
   VerifyInput,
@@ -50,16 +66,32 @@ export const OPERATIONS = {
   setParticipantRole: { method: 'POST', path: '/api/sessions/{session_id}/participants/{participant_id}/role', query: [] },
   createInvite: { method: 'POST', path: '/api/sessions/{session_id}/invites', query: [] },
   revokeInvite: { method: 'DELETE', path: '/api/sessions/{session_id}/invites/{code}', query: [] },
+  createReport: { method: 'POST', path: '/api/sessions/{session_id}/reports', query: [] },
+  listReports: { method: 'GET', path: '/api/reports', query: ['page', 'per_page', 'state'] },
+  closeReport: { method: 'PATCH', path: '/api/reports/{report_id}', query: [] },
+  banUser: { method: 'POST', path: '/api/users/{user_id}/ban', query: [] },
+  unbanUser: { method: 'POST', path: '/api/users/{user_id}/unban', query: [] },
   getTranscript: { method: 'GET', path: '/api/sessions/{session_id}/transcript', query: ['format', 'invite'] },
   listSpirits: { method: 'GET', path: '/api/spirits', query: [] },
   getSpirit: { method: 'GET', path: '/api/spirits/{slug}', query: [] },
   getLayout: { method: 'GET', path: '/api/board/layouts/{layout_id}', query: [] },
-  createGuest: { method: 'POST', path: '/api/auth/guest', query: [] },
-  register: { method: 'POST', path: '/api/auth/register', query: [] },
-  verifyAddress: { method: 'POST', path: '/api/auth/verify', query: [] },
-  logIn: { method: 'POST', path: '/api/auth/token', query: [] },
-  refreshToken: { method: 'POST', path: '/api/auth/token/refresh', query: [] },
-  revokeToken: { method: 'POST', path: '/api/auth/token/revoke', query: [] },
+  createGuest: { method: 'POST', path: '/api/auth/guest', query: ['transport'] },
+  register: { method: 'POST', path: '/api/auth/register', query: ['transport'] },
+  verifyAddress: { method: 'POST', path: '/api/auth/verify', query: ['transport'] },
+  logIn: { method: 'POST', path: '/api/auth/token', query: ['transport'] },
+  refreshToken: { method: 'POST', path: '/api/auth/token/refresh', query: ['transport'] },
+  revokeToken: { method: 'POST', path: '/api/auth/token/revoke', query: ['transport'] },
+  getAccount: { method: 'GET', path: '/api/auth/account', query: [] },
+  changePassword: { method: 'POST', path: '/api/auth/password', query: ['transport'] },
+  requestPasswordReset: { method: 'POST', path: '/api/auth/password/reset', query: [] },
+  resetPassword: { method: 'POST', path: '/api/auth/password/set', query: ['transport'] },
+  upgradeGuest: { method: 'POST', path: '/api/auth/upgrade', query: ['transport'] },
+  listOAuthProviders: { method: 'GET', path: '/api/auth/oauth', query: [] },
+  beginOAuth: { method: 'GET', path: '/api/auth/oauth/{provider}', query: ['next', 'transport'] },
+  prepareOAuth: { method: 'POST', path: '/api/auth/oauth/{provider}', query: ['transport'] },
+  untieOAuth: { method: 'DELETE', path: '/api/auth/oauth/{provider}', query: [] },
+  finishOAuth: { method: 'GET', path: '/api/auth/oauth/{provider}/callback', query: ['code', 'error', 'iss', 'state'] },
+  exchangeOAuthCode: { method: 'POST', path: '/api/auth/oauth/{provider}/token', query: ['transport'] },
   getMe: { method: 'GET', path: '/api/auth/me', query: [] },
   updateMe: { method: 'PATCH', path: '/api/auth/me', query: [] },
   eraseMe: { method: 'DELETE', path: '/api/auth/me', query: [] },
@@ -186,6 +218,43 @@ export interface Operations {
     body: undefined;
     answer: InviteEndAnswer;
   };
+  /** Report somebody or a message */
+  createReport: {
+    query: Record<string, never>;
+    body: NewReport;
+    answer: ReportMadeAnswer;
+  };
+  /** Read the reports */
+  listReports: {
+    query: {
+      /** From 1; a page past the end is a 404. */
+      page?: number;
+      /** Rows of a page. 1–100. */
+      per_page?: number;
+      /** Only those that stand like this. */
+      state?: "open" | "acted" | "dismissed";
+    };
+    body: undefined;
+    answer: ReportPage;
+  };
+  /** Say what became of a report */
+  closeReport: {
+    query: Record<string, never>;
+    body: CloseReport;
+    answer: ReportAnswer;
+  };
+  /** Ban somebody */
+  banUser: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: UserAnswer;
+  };
+  /** Let somebody in again */
+  unbanUser: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: UserAnswer;
+  };
   /** Download the transcript */
   getTranscript: {
     query: {
@@ -217,39 +286,152 @@ export interface Operations {
   };
   /** Come in as a guest */
   createGuest: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: NewGuest;
     answer: SignedInAnswer;
   };
   /** Make an account */
   register: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: Register;
     answer: SignedInAnswer | VerificationSentAnswer;
   };
   /** Finish making an account */
   verifyAddress: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: VerifyInput;
     answer: SignedInAnswer;
   };
   /** Come in with an account */
   logIn: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: Credentials;
     answer: SignedInAnswer;
   };
   /** Get the next tokens */
   refreshToken: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: RefreshInput;
     answer: SignedInAnswer;
   };
   /** Log out */
   revokeToken: {
-    query: Record<string, never>;
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
     body: RefreshInput;
     answer: RevokedAnswer;
+  };
+  /** Read what one comes in with */
+  getAccount: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: AccountAnswer;
+  };
+  /** Change the password */
+  changePassword: {
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: ChangePassword;
+    answer: SignedInAnswer;
+  };
+  /** Ask for a new password */
+  requestPasswordReset: {
+    query: Record<string, never>;
+    body: EmailInput;
+    answer: ResetSentAnswer;
+  };
+  /** Set a new password */
+  resetPassword: {
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: NewPassword;
+    answer: SignedInAnswer;
+  };
+  /** Make oneself, a guest, an account */
+  upgradeGuest: {
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: Upgrade;
+    answer: SignedInAnswer | VerificationSentAnswer;
+  };
+  /** The OAuth providers */
+  listOAuthProviders: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: OAuthProvidersAnswer;
+  };
+  /** Go to an OAuth provider */
+  beginOAuth: {
+    query: {
+      /** The page to come back to: of an allowed origin, or a path here. At most 2000 characters. */
+      next?: string;
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Ask for the way to an OAuth provider */
+  prepareOAuth: {
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: OAuthStart;
+    answer: OAuthWayAnswer;
+  };
+  /** Come in by an OAuth provider no more */
+  untieOAuth: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: UntiedAnswer;
+  };
+  /** Come back from an OAuth provider */
+  finishOAuth: {
+    query: {
+      /** What the provider gives. */
+      code?: string;
+      /** Why the provider gives nothing. */
+      error?: string;
+      /** Who gives it (RFC 9207). */
+      iss?: string;
+      /** What the provider was given. */
+      state?: string;
+    };
+    body: undefined;
+    answer: SignedInAnswer;
+  };
+  /** Get the tokens after an OAuth provider */
+  exchangeOAuthCode: {
+    query: {
+      /** `cookie` sets the tokens as cookies in place of telling them. */
+      transport?: "cookie";
+    };
+    body: OAuthCode;
+    answer: SignedInAnswer;
   };
   /** Read oneself */
   getMe: {

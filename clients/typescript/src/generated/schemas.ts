@@ -1,5 +1,18 @@
 // Written by `npm run generate` from the OpenAPI and AsyncAPI documents. Do not edit.
 
+/** What one comes in with: an address with a password, accounts at OAuth providers. */
+export interface Account {
+  email: string | null;
+  has_password: boolean;
+  providers: string[];
+}
+
+export interface AccountAnswer {
+  success: true;
+  data: Account;
+  meta: AnswerMeta;
+}
+
 /** `ack`: a message is stored. It is sent only after COMMIT. */
 export interface Ack {
   id: string;
@@ -76,6 +89,14 @@ export interface BoardWord {
   rule: "closing" | "opening";
 }
 
+/** A new password, with the present one. */
+export interface ChangePassword {
+  /** At most 1000 characters. */
+  current_password: string;
+  /** At most 1000 characters. */
+  password: string;
+}
+
 /** `circle_turn`: in a circle this person may ask now, until `until`; then the next one may. */
 export interface CircleTurn {
   user: PersonRef;
@@ -89,6 +110,11 @@ export interface ClientHeartbeat {
   last_seq?: number;
 }
 
+/** What became of a report. */
+export interface CloseReport {
+  state: "acted" | "dismissed";
+}
+
 /** A new session. */
 export interface CreateSession {
   /** At most 400 characters. */
@@ -97,6 +123,7 @@ export interface CreateSession {
   max_users?: number;
   access?: "invite" | "members" | "open";
   is_listed?: boolean;
+  is_locked?: boolean;
   spirit?: SpiritInput;
 }
 
@@ -111,6 +138,12 @@ export interface Credentials {
 /** `delete_message`: author and host. */
 export interface DeleteMessage {
   message_id: string;
+}
+
+/** An e-mail address. */
+export interface EmailInput {
+  /** At most 254 characters. */
+  email: string;
 }
 
 /** `end_session`: host. */
@@ -358,6 +391,59 @@ export interface NewInvite {
   expires_in?: number;
 }
 
+/** A new password, with the token of the mail. */
+export interface NewPassword {
+  /** At most 2000 characters. */
+  token: string;
+  /** At most 1000 characters. */
+  password: string;
+}
+
+/** Somebody in the session, or one of its messages, and why. */
+export interface NewReport {
+  reason: "danger" | "harassment" | "hate" | "other" | "sexual" | "spam";
+  participant_id?: string | null;
+  message_id?: string | null;
+  /** At most 4000 characters. */
+  note?: string;
+}
+
+/** The code that stood in the address of the page. */
+export interface OAuthCode {
+  /** At most 1000 characters. */
+  code: string;
+}
+
+/** Where one can come in from; `url` is the link to follow. */
+export interface OAuthProvider {
+  name: string;
+  title: string;
+  url: string;
+}
+
+export interface OAuthProvidersAnswer {
+  success: true;
+  data: OAuthProvider[];
+  meta: AnswerMeta;
+}
+
+/** The page to come back to, if any. */
+export interface OAuthStart {
+  /** At most 2000 characters. */
+  next?: string;
+}
+
+/** The provider's address to go to, in the same browser. */
+export interface OAuthWay {
+  url: string;
+}
+
+export interface OAuthWayAnswer {
+  success: true;
+  data: OAuthWay;
+  meta: AnswerMeta;
+}
+
 export interface OpenedSessionAnswer {
   success: true;
   data: SessionData;
@@ -379,7 +465,7 @@ export interface ParticipantAnswer {
   meta: AnswerMeta;
 }
 
-/** A person in a session. */
+/** A person in a session. `looks_like` is the participant who sat there already with a name that reads the same. */
 export interface ParticipantData {
   id: string;
   user_id: string;
@@ -391,6 +477,8 @@ export interface ParticipantData {
   /** False while a seat is kept for somebody whose socket dropped. */
   is_present: boolean;
   is_muted: boolean;
+  /** Who sat there already with a name that reads the same. */
+  looks_like: string | null;
 }
 
 export interface ParticipantsAnswer {
@@ -452,10 +540,10 @@ export interface QuestionQueued {
 /** `question_withdrawn`: something was asked that is not for the table; nothing of it was kept. */
 export type QuestionWithdrawn = Record<string, never>;
 
-/** A refresh token. */
+/** A refresh token; only with `?transport=cookie` it may be left out, and the cookie's counts. */
 export interface RefreshInput {
   /** At most 1000 characters. */
-  refresh: string;
+  refresh?: string;
 }
 
 /** `refresh_token`: a new access token of the same user, on the open socket. */
@@ -472,6 +560,72 @@ export interface Register {
   password: string;
   /** At most 400 characters. */
   name: string;
+}
+
+export interface ReportAnswer {
+  success: true;
+  data: ReportData;
+  meta: AnswerMeta;
+}
+
+/** A report, as staff see it. `user_id` and `name` are those of who was reported. */
+export interface ReportData {
+  id: string;
+  reason: string;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  state: string;
+  session_id: string;
+  reporter_id: string | null;
+  participant_id: string | null;
+  user_id: string | null;
+  name: string | null;
+  message: ReportedMessage | null;
+  note: string;
+  closed_at: string | null;
+  closed_by: string | null;
+}
+
+/** A report, as whoever made it sees it. */
+export interface ReportMade {
+  id: string;
+  reason: string;
+  /** RFC 3339, UTC. */
+  created_at: string;
+  state: string;
+}
+
+export interface ReportMadeAnswer {
+  success: true;
+  data: ReportMade;
+  meta: AnswerMeta;
+}
+
+export interface ReportPage {
+  success: true;
+  data: ReportData[];
+  meta: PageMeta;
+}
+
+/** A message that was reported, deleted or not. */
+export interface ReportedMessage {
+  id: string;
+  seq: number;
+  user_name: string | null;
+  text: string;
+  is_spirit: boolean;
+  deleted_at: string | null;
+}
+
+/** A mail is on its way to the address, whoever has it. */
+export interface ResetSent {
+  reset_sent?: true;
+}
+
+export interface ResetSentAnswer {
+  success: true;
+  data: ResetSent;
+  meta: AnswerMeta;
 }
 
 /** Where a client's copy of the log ends. */
@@ -552,6 +706,8 @@ export interface SessionData {
   /** Where the log ends. */
   last_seq: number;
   spirit: SpiritSettings;
+  /** Whether nobody new is let in. */
+  is_locked: boolean;
 }
 
 export interface SessionPage {
@@ -574,8 +730,14 @@ export interface SignedIn {
 
 export interface SignedInAnswer {
   success: true;
-  data: SignedIn;
+  data: SignedIn | SignedInByCookie;
   meta: AnswerMeta;
+}
+
+/** A person whose tokens were set as cookies; `csrf_token` is what `X-CSRFToken` must say from now on. */
+export interface SignedInByCookie {
+  user: UserData;
+  csrf_token: string;
 }
 
 export interface SpiritAnswer {
@@ -734,6 +896,17 @@ export interface Typing {
   is_typing?: boolean;
 }
 
+/** The provider that is no way in any more. */
+export interface Untied {
+  provider: string;
+}
+
+export interface UntiedAnswer {
+  success: true;
+  data: Untied;
+  meta: AnswerMeta;
+}
+
 /** Changes of oneself; what is left out stays as it is. */
 export interface UpdateMe {
   /** At most 400 characters. */
@@ -748,7 +921,17 @@ export interface UpdateSession {
   max_users?: number;
   access?: "invite" | "members" | "open";
   is_listed?: boolean;
+  is_locked?: boolean;
   spirit?: SpiritInput;
+}
+
+/** The account that a guest becomes; without a name the guest's. */
+export interface Upgrade {
+  /** At most 254 characters. */
+  email: string;
+  /** At most 1000 characters. */
+  password: string;
+  name?: string | null;
 }
 
 export interface UserAnswer {
@@ -766,7 +949,7 @@ export interface UserData {
   is_guest: boolean;
 }
 
-/** `user_joined`: somebody took a place; `id` is the user's. */
+/** `user_joined`: somebody took a place; `id` is the user's, `looks_like` as in `ParticipantData`. */
 export interface UserJoined {
   /** The user's id. */
   id: string;
@@ -775,11 +958,12 @@ export interface UserJoined {
   /** RFC 3339, UTC. */
   joined_at: string;
   role: "host" | "observer" | "participant";
+  /** Who sat there already with a name that reads the same. */
+  looks_like: string | null;
 }
 
 /** `user_left`: somebody gave a place back, or lost it. */
 export interface UserLeft {
-  /** The user's id. */
   id: string;
   participant_id: string;
   name: string;

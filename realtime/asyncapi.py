@@ -69,9 +69,7 @@ def document() -> dict[str, Any]:
             for code, row in CODES.items()
         ],
         "x-close-codes": [
-            {"code": code, "meaning": row.meaning, "comesBack": row.comes_back}
-            for code, row in CLOSE_CODES.items()
-            if row.is_sent
+            {"code": code, "meaning": row.meaning, "comesBack": row.comes_back} for code, row in CLOSE_CODES.items()
         ],
     }
 

@@ -130,23 +130,21 @@ FIELD_WORDS: dict[str, dict[str, Any]] = {
 
 
 class Close(NamedTuple):
-    """What a close code means. `comes_back`: whether a client should reconnect. `is_sent`: whether we send it yet."""
+    """What a close code means. `comes_back`: whether a client should reconnect."""
 
     meaning: str
     comes_back: bool
-    is_sent: bool = True
 
 
 CLOSE_CODES: dict[int, Close] = {
     1000: Close("The client left, by `leave_session` or by a clean close of its own.", comes_back=False),
     1007: Close("A text frame was not UTF-8.", comes_back=False),
     1009: Close("A frame was larger than 65,536 bytes.", comes_back=False),
-    1011: Close("No answer to a ping within 20 seconds.", comes_back=True),
     1012: Close("The server stopped before the socket had joined.", comes_back=True),
     4000: Close("A server error, or the server was taken for dead and its seats with it.", comes_back=True),
     4001: Close("The access token expired, or the password was changed: come back with a new one.", comes_back=True),
     4002: Close("The client read too slowly.", comes_back=True),
-    4003: Close("Heartbeat timeout.", comes_back=True, is_sent=False),
+    4003: Close("Heartbeat timeout: no answer to a ping within 20 seconds.", comes_back=True),
     4005: Close("Rate limited: too many sockets or joins from one address.", comes_back=True),
     4006: Close("The server stops. `goodbye` has said when to come back.", comes_back=True),
     4008: Close("Every seat is taken.", comes_back=True),
@@ -158,5 +156,5 @@ CLOSE_CODES: dict[int, Close] = {
     4506: Close("There is no such session, or none that the caller may know of.", comes_back=False),
     4507: Close("The same user opened too many sockets; this was the oldest.", comes_back=False),
     4510: Close("No join within the wait.", comes_back=False),
-    4511: Close("Unsupported version.", comes_back=False, is_sent=False),
+    4511: Close("Unsupported version: no subprotocol `seance.v…` that was offered is ours.", comes_back=False),
 }

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from realtime import handlers, metrics, process, protocol
 from realtime.batching import Batches
-from realtime.middleware import Arrival, arrive, origin_allowed
+from realtime.middleware import SUBPROTOCOL, Arrival, arrive, origin_allowed
 from realtime.outlet import CLOSE, EXTENSION, Outlet, QueueOutlet, Receive, Send, framed
 from realtime.protocol import BadFrame, Command
 from realtime.room import Room, Socket
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 NORMAL, GOING_AWAY = 1000, 1001
 SERVER_ERROR, TOKEN_EXPIRED, UNAUTHORIZED, PROTOCOL_ERROR, NO_JOIN = 4000, 4001, 4500, 4502, 4510
-KICKED, SESSION_ENDED, DRAINING = 4503, 4505, 4006
+KICKED, SESSION_ENDED, DRAINING, UNSUPPORTED_VERSION = 4503, 4505, 4006, 4511
 # What a refused join is closed with; whatever is not here leaves the socket open for another try.
 REFUSALS = {
     Code.UNAUTHORIZED: UNAUTHORIZED,
@@ -126,6 +126,9 @@ class SeanceConsumer(AsyncConsumer):
         session_id = self.scope["url_route"]["kwargs"]["session_id"]
         try:
             self.session_id = UUID(session_id)
+            if not arrival.is_supported:
+                text = f"This server speaks {SUBPROTOCOL}."
+                raise SeanceError(Code.VALIDATION_ERROR, text, close_code=UNSUPPORTED_VERSION)
             if arrival.has_token_in_url:
                 raise SeanceError(Code.UNAUTHORIZED, "A token does not belong in a URL.")
             claims = verify_token(arrival.token) if arrival.token else None

@@ -13,15 +13,21 @@ from sessions_app import origins
 from sessions_app.addresses import client_address
 
 SUBPROTOCOL = "seance.v1"
+VERSIONS = "seance.v"  # what a subprotocol of ours begins with, whatever its version
 COOKIE = "seance_access"
 Scope = dict[str, Any]
 
 
 class Arrival(NamedTuple):
-    """What a handshake says. `token` is unchecked; `address` is the client's, through our own proxies."""
+    """What a handshake says. `token` is unchecked; `address` is the client's, through our own proxies.
+
+    `subprotocol` is what the server selects. Where only other versions are offered it is one of these, so that a
+    browser lets the socket open and hears why it is closed; `is_supported` is False then.
+    """
 
     token: str | None
     subprotocol: str | None
+    is_supported: bool
     has_token_in_url: bool
     address: str
 
@@ -47,9 +53,12 @@ def arrive(scope: Scope) -> Arrival:
     offered = scope.get("subprotocols") or []
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     in_url = {name for name, _ in query} & {"token", "access_token"}
+    versions = [item for item in offered if item.startswith(VERSIONS)]
+    is_supported = SUBPROTOCOL in versions or not versions
     return Arrival(
         token=next(_tokens(scope, offered), None),
-        subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None,
+        subprotocol=next(iter(versions), None) if not is_supported else SUBPROTOCOL if versions else None,
+        is_supported=is_supported,
         has_token_in_url=bool(in_url),
         address=_address(scope),
     )

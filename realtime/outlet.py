@@ -16,6 +16,7 @@ from websockets.http11 import Request
 
 EXTENSION = "seance.outlet"
 CLOSE = "seance.close"
+HEARTBEAT_TIMEOUT = 4003
 
 FINAL_TEXT = 0x81  # FIN, opcode 1: RFC 6455, section 5.2
 CONTROL = 0x08  # opcodes from here on are control frames, which may stand between fragments
@@ -124,6 +125,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
+
+    def keepalive_timeout(self) -> None:
+        """No pong came in time. The consumer closes, and drops a peer that does not answer that either."""
+        self.pong_timer = self.pending_ping_payload = None
+        self.wish({"type": CLOSE, "code": HEARTBEAT_TIMEOUT})
 
     def write(self, wire: bytes) -> int:
         if self.close_sent or self.disconnected:

@@ -208,6 +208,9 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     # Times of a connection, in seconds
     join_wait_seconds: Annotated[float, Meta(ge=0.1, le=600, description="The wait for a first frame.")] = 10
     heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600, description="How often a client should beat.")] = 15
+    ping_seconds: Annotated[
+        float, Meta(ge=0.1, le=600, description="How often a socket is pinged, and how long the pong may take.")
+    ] = 20
     presence_lease_seconds: Annotated[
         float, Meta(ge=0.3, le=3600, description="How long a presence holds unrenewed; more than twice the renewal.")
     ] = 45

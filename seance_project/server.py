@@ -75,8 +75,8 @@ def configuration(env: Env) -> uvicorn.Config:
         ws="realtime.outlet:WebSocketProtocol",  # uvicorn's websockets-sansio, open to the hub
         lifespan="on",
         ws_max_size=65_536,  # the protocol's own limit is lower, and is answered with an error in place of a close
-        ws_ping_interval=20,
-        ws_ping_timeout=20,
+        ws_ping_interval=env.ping_seconds,
+        ws_ping_timeout=env.ping_seconds,
         ws_per_message_deflate=False,  # a compressor per socket costs more memory than all the rest of it
         log_config=None,  # logs.py has it
         access_log=False,

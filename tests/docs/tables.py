@@ -86,7 +86,7 @@ def closes() -> str:
             (
                 f"`{code}`",
                 "yes" if row.comes_back else "no",
-                row.meaning + ("" if row.is_sent else " *Reserved: not sent yet.*"),
+                row.meaning,
             )
             for code, row in CLOSE_CODES.items()
         ),

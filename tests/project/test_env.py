@@ -92,6 +92,7 @@ WRONG = {
     "RESUME_MAX_EVENTS": ["0", "x"],
     "JOIN_WAIT_SECONDS": ["0", "nan", "x"],
     "HEARTBEAT_SECONDS": ["0", "x"],
+    "PING_SECONDS": ["0", "x"],
     "PRESENCE_LEASE_SECONDS": ["0", "30", "x"],
     "PRESENCE_RENEW_SECONDS": ["0", "x"],
     "SEAT_GRACE_SECONDS": ["-1", "nan", "x"],

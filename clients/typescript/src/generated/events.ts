@@ -164,8 +164,6 @@ export const CLOSE_CODES: Readonly<Record<number, boolean>> = {
   1007: false,
   /** A frame was larger than 65,536 bytes. */
   1009: false,
-  /** No answer to a ping within 20 seconds. */
-  1011: true,
   /** The server stopped before the socket had joined. */
   1012: true,
   /** A server error, or the server was taken for dead and its seats with it. */
@@ -174,6 +172,8 @@ export const CLOSE_CODES: Readonly<Record<number, boolean>> = {
   4001: true,
   /** The client read too slowly. */
   4002: true,
+  /** Heartbeat timeout: no answer to a ping within 20 seconds. */
+  4003: true,
   /** Rate limited: too many sockets or joins from one address. */
   4005: true,
   /** The server stops. `goodbye` has said when to come back. */
@@ -196,4 +196,6 @@ export const CLOSE_CODES: Readonly<Record<number, boolean>> = {
   4507: false,
   /** No join within the wait. */
   4510: false,
+  /** Unsupported version: no subprotocol `seance.v…` that was offered is ours. */
+  4511: false,
 };

@@ -158,9 +158,12 @@ def _client(settings: ProviderSettings) -> AsyncOpenAI:
         raise Rejected("the package `openai` is not installed", code="not_installed") from error
     # The SDK's own defaults are 600 s and two retries that obey any Retry-After: all of that is ours here.
     timeout = Timeout(settings.total_s, connect=settings.connect_s)
-    return AsyncOpenAI(
+    client = AsyncOpenAI(
         base_url=settings.base_url or None, api_key=settings.api_key or "none", max_retries=0, timeout=timeout
     )
+    # Imported by the SDK at the first use: in the middle of the first question, with every socket waiting.
+    _ = client.chat.completions
+    return client
 
 
 def _content(chunk: Any) -> tuple[str, str]:

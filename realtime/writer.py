@@ -6,6 +6,7 @@ What a locked session keeps waiting moves to a lane of its own, so that nobody w
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -42,8 +43,8 @@ class Batcher(Generic[T, R]):
     """Runs `work(items, wait=…)` in a database thread, one call at a time, each with all that has gathered.
 
     With wait=False `work` answers `Busy` for an item whose session somebody else has locked. After a crowd the next
-    transaction begins when enough have gathered, or `pause` seconds after the last began; an item whose session was
-    locked is among them.
+    transaction begins when enough have gathered, or up to `pause` seconds after the last began; items whose session
+    was locked are among them.
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class Batcher(Generic[T, R]):
                 self._size.observe(len(batch))
                 busy = await self._commit(batch, wait=False)
                 if self._pause and len(batch) >= CROWD:
-                    self._not_before = began + self._pause
+                    # Not in step with the other processes, which would meet at the same locks each time.
+                    self._not_before = began + self._pause * random.uniform(0.6, 1)
                     # Again with the next ones, some times: a lane would be a transaction of its own.
                     tries = {id(entry): tries.get(id(entry), 0) + 1 for entry in busy}
                     self._waiting[:0] = [entry for entry in busy if tries[id(entry)] < TRIES]

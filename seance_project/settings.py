@@ -30,7 +30,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
 INSTALLED_APPS = [
     "seance_project",  # first: its runserver is daphne's, with our address and lock
-    *([] if SEANCE.is_production else ["daphne"]),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.processes
 LEASE = 2.0
 ENDS = ("spirit_response", "spirit_cancelled", "spirit_failed")
 QUICK = {"SPIRIT_LEASE_SECONDS": str(LEASE), "HEAD_POLL_SECONDS": "0.5"}
-FAST = {"claimed_and_untold", "first_sentence_told", "answer_uncommitted"}
+FAST = {"answer_uncommitted"}
 DOOMED = (sys.executable, "-m", "tests.faults.doomed")
 
 

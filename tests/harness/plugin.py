@@ -36,13 +36,18 @@ def pytest_report_header() -> str:
     return f"faults: seed {SEED} (SEANCE_FAULTS_SEED), backend {chosen_backend()}"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that is for one backend only belongs to that backend's round; it is left out of the other."""
+    """A test that is for one backend only belongs to that backend's round; it is left out of the other.
+
+    Whatever waits for processes comes first, or a few long files keep one worker busy when the others are done.
+    """
     others = ("embedded", "once") if chosen_backend() is Backend.SERVICES else ("services",)
-    out = [item for item in items if any(item.get_closest_marker(other) for other in others)]
+    out = {item for item in items if any(item.get_closest_marker(other) for other in others)}
     if out:
-        config.hook.pytest_deselected(items=out)
+        config.hook.pytest_deselected(items=list(out))
         items[:] = [item for item in items if item not in out]
+    items.sort(key=lambda item: item.get_closest_marker("processes") is None)
 
 
 def chosen_backend() -> Backend:

@@ -72,6 +72,7 @@ async def test_the_first_move_comes_while_the_voice_is_still_streaming(server: S
     assert answer.starts_at is not None
 
 
+@pytest.mark.once  # whatever the model does, it does not do it to the database
 @pytest.mark.parametrize(
     ("manner", "sources", "degraded"),
     [

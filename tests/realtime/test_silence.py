@@ -11,7 +11,7 @@ import pytest
 from tests.harness.plugin import MakeStack
 from tests.realtime.client import Place, visiting
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 
 
 @pytest.fixture

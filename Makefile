@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-sdk test-browser page check format generate migrations-check lock upgrade bench faults faults-soak clean
+.PHONY: help run test test-long test-sdk test-browser page check format generate migrations-check lock upgrade bench faults faults-soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: $(VENV)/.runtime ## set everything up and serve on HOST:PORT
 
 test: $(VENV)/.dev ## all tests; ARGS="-k name" chooses; REQUIRE_SERVICES=1 demands PostgreSQL and Redis
 	@$(BIN)/python scripts/run_tests.py $(ARGS)
+
+test-long: $(VENV)/.dev ## what takes longer than `make test` should: the benchmarks, from end to end
+	@$(BIN)/python scripts/run_tests.py tests/benchmarks -m long $(ARGS)
 
 test-sdk: $(VENV)/.dev ## the TypeScript client against real servers, and whether the page is built; needs Node 20 and npm
 	cd clients/typescript && npm ci && npm run check:generated && npm test

@@ -92,16 +92,9 @@ def parts(given: list[str], *, on_services: bool) -> list[tuple[str, list[str]]]
     if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
         return [("", given)]
     chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/browser"]
-    together = [
-        "-n",
-        os.environ.get("TEST_PROCESSES", "4"),
-        "--dist",
-        "loadfile",
-        "--no-loadscope-reorder",
-        "-m",
-        "not alone",
-    ]
-    rounds = [("", [*chosen, *together, *given])]
+    workers = os.environ.get("TEST_PROCESSES", "4")
+    together = f"-n {workers} --dist loadfile --no-loadscope-reorder".split()
+    rounds = [("", [*chosen, *together, "-m", "not alone and not long", *given])]
     return [*rounds, ("one at a time, ", ["tests/faults", "-m", "alone", *given])] if on_services else rounds
 
 

@@ -14,6 +14,7 @@ from benchmarks.rows import Row, cpu_us, percentile, run_group
 ROWS = [Row("micro", "decode", 4.0, "µs"), Row("rooms", "messages", 1234.5, "1/s", True)]
 
 
+@pytest.mark.long
 def test_the_steps_of_a_frame_are_measured_one_by_one() -> None:
     rows = run_group("micro", "--quick")
 
@@ -22,6 +23,7 @@ def test_the_steps_of_a_frame_are_measured_one_by_one() -> None:
     assert all(0 < row.value < 10_000 for row in rows)
 
 
+@pytest.mark.long
 @pytest.mark.processes
 def test_rooms_on_a_real_server_lose_nothing() -> None:
     found = {row.name: row.value for row in run_group("rooms", "--quick")}
@@ -32,6 +34,7 @@ def test_rooms_on_a_real_server_lose_nothing() -> None:
     assert found["50 messages a second, open loop: p99"] > 0
 
 
+@pytest.mark.long
 def test_the_database_is_measured_in_batches_of_every_size() -> None:
     rows = run_group("database", "--quick")
 

@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "services: needs PostgreSQL and Redis; left out of the embedded round",
         "embedded: only for SQLite; left out of the other round",
         "once: knows no database; left out of the other round too",
+        "long: for `make test-long`",
     ):
         config.addinivalue_line("markers", line)
 

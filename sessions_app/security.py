@@ -55,7 +55,7 @@ def verify_token(token: str) -> Claims:
             family=None if family is None else UUID(family),
             version=int(payload.get("ver", 0)),
         )
-    except (TokenError, KeyError, ValueError, TypeError, AttributeError):
+    except (TokenError, KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise SeanceError(Code.UNAUTHORIZED, "The access token is not valid.") from None
 
 

@@ -1,10 +1,14 @@
 """Tests of the REST door: who calls."""
 
+import base64
+import json
+import secrets
 from datetime import timedelta
 from uuid import uuid4
 
+import jwt
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from sessions_app.models import User
 from sessions_app.security import create_access_token
@@ -29,6 +33,47 @@ def test_a_malformed_token_is_a_401_even_where_none_is_needed(nobody: Caller, he
 
 def test_a_forged_token_is_a_401(nobody: Caller, guest: User) -> None:
     assert nobody.get("/api/sessions", Authorization=forged(guest)).status == 401
+
+
+def unsigned(claims: object, algorithm: str) -> str:
+    parts = ({"alg": algorithm, "typ": "JWT"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts) + "."
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE"])
+@pytest.mark.parametrize("signature", ["", "kept"])
+def test_a_token_of_the_algorithm_none_is_a_401(nobody: Caller, guest: User, algorithm: str, signature: str) -> None:
+    good = create_access_token({"sub": guest.id})
+    token = unsigned(jwt.decode(good, options={"verify_signature": False}), algorithm)
+    token += good.rpartition(".")[2] if signature else ""
+
+    assert nobody.get("/api/auth/me", Authorization=f"Bearer {good}").status == 200
+    assert nobody.get("/api/auth/me", Authorization=f"Bearer {token}").outcome == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "HS512"])
+def test_a_token_signed_with_a_foreign_key_is_a_401(nobody: Caller, guest: User, algorithm: str) -> None:
+    claims = jwt.decode(create_access_token({"sub": guest.id}), options={"verify_signature": False})
+    token = jwt.encode(claims, secrets.token_hex(32), algorithm=algorithm)
+
+    assert nobody.get("/api/auth/me", Authorization=f"Bearer {token}").outcome == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iss": "another"}, {"aud": "another"}, {"token_type": "refresh"}, {"exp": 10**30}, {"sub": 5}, {"sub": "x"},
+        {"ver": "x"}, {"ver": 10**30}, {"fam": "x"}, {"fam": 5}, {"nbf": 10**11},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_token_of_ours_with_a_claim_that_is_none_is_a_401(
+    nobody: Caller, guest: User, settings: Settings, change: dict[str, object]
+) -> None:
+    claims = jwt.decode(create_access_token({"sub": guest.id}), options={"verify_signature": False})
+    token = jwt.encode(claims | change, settings.SIMPLE_JWT["SIGNING_KEY"], algorithm="HS256")
+
+    assert nobody.get("/api/auth/me", Authorization=f"Bearer {token}").outcome == (401, "UNAUTHORIZED")
 
 
 def test_an_expired_token_is_a_401(nobody: Caller, guest: User) -> None:

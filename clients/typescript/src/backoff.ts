@@ -1,6 +1,4 @@
-/** When to come back, and whether at all. */
-
-import { CLOSE_CODES } from './generated/events.js';
+/** When to come back. */
 
 /** Bounds of the wait between two attempts, in milliseconds. */
 export interface BackoffOptions {
@@ -18,13 +16,4 @@ export function backoffMs(attempt: number, random: () => number, options: Backof
   const { minMs = 500, maxMs = 30_000 } = options;
   const ceiling = Math.min(maxMs, 2 * minMs * 2 ** Math.min(attempt, 30));
   return Math.round(minMs + random() * Math.max(0, ceiling - minMs));
-}
-
-/**
- * Whether a WebSocket that closed with `code` should be opened again: 4000–4499 yes, 4500–4999 no, of those below what
- * the server's table says, and everything else, 1001, 1006 and 1012 among it, yes.
- */
-export function comesBack(code: number): boolean {
-  if (code >= 4000 && code <= 4999) return code < 4500;
-  return CLOSE_CODES[code] ?? true;
 }

@@ -1,6 +1,7 @@
 /** The entry: one server, one person. */
 
-import { Connection, type ConnectionSetup, type JoinOptions } from './connection.js';
+import type { ConnectionSetup, JoinOptions } from './connection-options.js';
+import { Connection } from './connection.js';
 import { Http } from './http.js';
 import type { Platform } from './platform.js';
 import { Auth, Layouts, Sessions, Spirits, told } from './rest.js';

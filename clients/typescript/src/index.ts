@@ -1,7 +1,8 @@
 /** `@seance/client`: REST, live sessions, and a player of the spirit board. */
 
 export { SeanceClient, type ClientOptions } from './client.js';
-export { Connection, type ConnectionEvents, type JoinOptions } from './connection.js';
+export { Connection } from './connection.js';
+export { type ConnectionEvents, type JoinOptions } from './connection-options.js';
 export { SeanceError, type ClientErrorCode, type SeanceErrorOptions, type ServerErrorCode } from './errors.js';
 export { type CallOptions } from './http.js';
 export * from './rest.js';
@@ -10,7 +11,8 @@ export { type PendingMessage, type SendOptions } from './outbox.js';
 export { type SessionState, type SpiritState, type Status } from './state.js';
 export { type Frame, type ServerEvent, type ServerFrame } from './frames.js';
 export { ServerClock } from './clock.js';
-export { backoffMs, comesBack, type BackoffOptions } from './backoff.js';
+export { backoffMs, type BackoffOptions } from './backoff.js';
+export { comesBack } from './closes.js';
 export { type Platform, type WebSocketClass, type WebSocketLike } from './platform.js';
 export { BoardPlayer, follow, type PlayerOptions } from './player.js';
 export {

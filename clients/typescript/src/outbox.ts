@@ -2,7 +2,7 @@
 
 import { backoffMs } from './backoff.js';
 import { SeanceError } from './errors.js';
-import type { Ack, ErrorData } from './generated/schemas.js';
+import type { Ack, ErrorData, SafetyNotice } from './generated/schemas.js';
 import { newId, type Platform } from './platform.js';
 
 /** A message that waits for its `ack`. */
@@ -11,6 +11,9 @@ export interface PendingMessage {
   readonly text: string;
   readonly off_record: boolean;
 }
+
+/** Refusals that time alone does not take away: to send again is the author's choice, and the next message may go. */
+const WAITS_FOR_PEOPLE: ReadonlySet<string> = new Set(['NOT_YOUR_TURN']);
 
 interface Entry extends PendingMessage {
   readonly promise: Promise<Ack>;
@@ -40,7 +43,7 @@ export interface OutboxPort {
 /**
  * One message is on the way at any time, so that a refused one cannot be overtaken. It is sent again after
  * `ackTimeoutMs`, after a retryable refusal (`retry_after_ms`, else back-off), and on every new connection; the server
- * stores it once. A refusal that cannot pass rejects it, and the next one goes.
+ * stores it once. A refusal that does not pass by itself rejects it, and the next one goes.
  */
 export class Outbox {
   #queue: Entry[] = [];
@@ -116,7 +119,7 @@ export class Outbox {
   refused(clientMsgId: string, error: ErrorData): boolean {
     const entry = this.#find(clientMsgId);
     if (!entry) return false;
-    if (error.retryable) {
+    if (error.retryable && !WAITS_FOR_PEOPLE.has(error.code)) {
       const wait = error.retry_after_ms ?? backoffMs(entry.refusals, this.platform.random);
       entry.refusals += 1;
       this.#later(wait);
@@ -128,11 +131,10 @@ export class Outbox {
   }
 
   /** The server answered a message with a notice to its author, and did not store it. */
-  withheld(clientMsgId: string, notice: Record<string, unknown>): void {
+  withheld(clientMsgId: string, notice: SafetyNotice): void {
     const entry = this.#find(clientMsgId);
     if (!entry) return;
-    const text = typeof notice['text'] === 'string' ? notice['text'] : 'The message was not stored.';
-    this.#settle(entry, () => entry.reject(new SeanceError('WITHHELD', text, { details: notice })));
+    this.#settle(entry, () => entry.reject(new SeanceError('WITHHELD', notice.text, { details: { ...notice } })));
   }
 
   #transmit(): void {

@@ -3,10 +3,12 @@
 import type { SeanceError } from './errors.js';
 import type { ServerEvents } from './generated/events.js';
 import type {
+  CircleTurn,
   Limits,
   Move,
   ParticipantData,
   PersonRef,
+  QuestionMerged,
   QuestionQueued,
   SessionData,
   TurnData,
@@ -30,6 +32,10 @@ export interface SpiritState {
   turn: TurnData | null;
   /** Questions that wait, the next one first. */
   queue: readonly QuestionQueued[];
+  /** Questions that another turn, `into`, answers too, until it ends. */
+  merged: readonly QuestionMerged[];
+  /** In a circle: who may ask now, and until when. Null until it is told, which is at its next change. */
+  circle: CircleTurn | null;
   /** The sentences of the present answer so far; the whole text comes as a message. */
   voice: string;
   /** The script that the planchette follows, as far as it is known; see `BoardPlayer`. */
@@ -71,7 +77,7 @@ export const EMPTY: SessionState = {
   typing: [],
   messages: [],
   pending: [],
-  spirit: { turn: null, queue: [], voice: '', board: null },
+  spirit: { turn: null, queue: [], merged: [], circle: null, voice: '', board: null },
   limits: null,
   attempt: 0,
   retryAt: null,
@@ -132,6 +138,10 @@ const REDUCERS: Reducers = {
       queue: [...waiting(spirit, data.turn_id), data].sort((a, b) => a.position - b.position),
     },
   }),
+  question_merged: ({ spirit }, data) => ({
+    spirit: { ...spirit, merged: [...spirit.merged.filter((one) => one.turn_id !== data.turn_id), data] },
+  }),
+  circle_turn: ({ spirit }, data) => ({ spirit: { ...spirit, circle: data } }),
   spirit_thinking: ({ spirit }, data) => ({
     spirit: { ...spirit, turn: { ...data, started_at: null }, queue: waiting(spirit, data.turn_id), voice: '' },
   }),
@@ -144,12 +154,15 @@ const REDUCERS: Reducers = {
   },
   spirit_cancelled: ({ spirit }, data) => ({ spirit: withoutBoard(turnEnded(spirit, data.turn_id), data.turn_id) }),
   spirit_failed: ({ spirit }, data) => ({ spirit: withoutBoard(turnEnded(spirit, data.turn_id), data.turn_id) }),
-  session_updated: (_, data) => ({ session: data.session }),
+  session_updated: ({ spirit }, { session }) => ({
+    session,
+    spirit: session.spirit.mode === 'circle' ? spirit : { ...spirit, circle: null },
+  }),
   session_ended: ({ spirit }, data) => ({
     session: data.session,
     participants: [],
     typing: [],
-    spirit: { ...spirit, turn: null, queue: [], voice: '' },
+    spirit: { ...spirit, turn: null, queue: [], merged: [], circle: null, voice: '' },
   }),
 };
 
@@ -162,7 +175,7 @@ function fromWelcome(state: SessionState, data: Welcome): Partial<SessionState> 
     participants: data.participants,
     typing: [],
     limits: data.limits,
-    spirit: { turn, queue: [], voice: goesOn ? state.spirit.voice : '', board: state.spirit.board },
+    spirit: { ...state.spirit, turn, queue: [], merged: [], voice: goesOn ? state.spirit.voice : '' },
   };
 }
 
@@ -185,7 +198,8 @@ function waiting(spirit: SpiritState, turnId: string): QuestionQueued[] {
 
 function turnEnded(spirit: SpiritState, turnId: string): SpiritState {
   const isNow = spirit.turn?.turn_id === turnId;
-  return { ...spirit, queue: waiting(spirit, turnId), ...(isNow ? { turn: null, voice: '' } : {}) };
+  const merged = spirit.merged.filter((one) => one.into !== turnId && one.turn_id !== turnId);
+  return { ...spirit, queue: waiting(spirit, turnId), merged, ...(isNow ? { turn: null, voice: '' } : {}) };
 }
 
 function withoutBoard(spirit: SpiritState, turnId: string): SpiritState {

@@ -33,6 +33,73 @@ test('it joins, and comes back with its position', async () => {
   assert.deepEqual(heard, [5, 6, 9, 10]);
 });
 
+test('a replay that is not whole is asked for again, and nothing of it is handed on', async () => {
+  const { connection, platform, heard } = await joined(4);
+  FakeSocket.last.end(1006);
+  await platform.advance(1_000);
+  const short = FakeSocket.last;
+  short.welcome(7);
+  short.message(5);
+  short.message(5);
+  short.message(7); // 6 was dropped on the way: it is no deleted one, since three were sent
+  short.say('resumed', { from: 4, to: 7, count: 3 });
+  assert.deepEqual([heard, short.closedWith], [[], 3000]);
+  await platform.advance(2_000);
+  const whole = FakeSocket.last;
+  whole.welcome(7);
+  assert.deepEqual(whole.sent[0]!.data['resume'], { epoch: 'e', after_seq: 4 });
+  for (const seq of [6, 5, 7]) whole.message(seq);
+  whole.say('resumed', { from: 4, to: 7, count: 3 });
+  assert.deepEqual([heard, connection.state.status], [[5, 6, 7], 'open']);
+});
+
+test('a replay without an end, and events without a welcome, are given up', async () => {
+  const { connection, platform, heard } = await joined(4, { joinTimeoutMs: 2_000 });
+  FakeSocket.last.end(1006);
+  await platform.advance(1_000);
+  FakeSocket.last.welcome(6);
+  await platform.advance(1_500);
+  FakeSocket.last.message(5); // still alive
+  await platform.advance(1_500);
+  assert.equal(connection.state.status, 'connecting');
+  await platform.advance(600);
+  assert.equal(connection.state.status, 'waiting');
+  await platform.advance(2_000);
+  FakeSocket.last.message(5);
+  assert.deepEqual([heard, FakeSocket.last.closedWith], [[], 3000]);
+});
+
+test('copies of the welcome and of the join change nothing', async () => {
+  const { connection } = await joined(4);
+  FakeSocket.last.welcome(9);
+  FakeSocket.last.say('error', { code: 'FORBIDDEN', message: 'twice', retryable: false }, { ref: 'join' });
+  assert.deepEqual([connection.state.status, connection.position.seq], ['open', 4]);
+  FakeSocket.last.end(1006);
+  assert.equal(connection.state.status, 'waiting');
+});
+
+test('in a circle a question out of turn is refused, and the next message goes', async () => {
+  const { connection } = await joined(0);
+  const [early, aside] = [connection.send('me first', { clientMsgId: 'a' }), connection.send('psst', { clientMsgId: 'b', offRecord: true })];
+  FakeSocket.last.say('error', { code: 'NOT_YOUR_TURN', message: 'no', retryable: true }, { ref: 'a' });
+  await assert.rejects(early, { code: 'NOT_YOUR_TURN', retryable: true });
+  FakeSocket.last.say('ack', { id: 'i', seq: 1, client_msg_id: 'b', duplicate: false }, { ref: 'b' });
+  await aside;
+});
+
+test('the snapshot knows whose turn it is, and which questions share an answer', async () => {
+  const { connection } = await joined(0);
+  const spirit = () => connection.state.spirit;
+  FakeSocket.last.say('circle_turn', { user: { id: 'u', name: 'Ada' }, until: '2026-11-22T09:00:45Z' });
+  assert.equal(spirit().circle?.user.name, 'Ada');
+  FakeSocket.last.say('session_updated', { session: { spirit: { mode: 'open' } } }, { seq: 1 });
+  assert.equal(spirit().circle, null);
+  FakeSocket.last.say('question_merged', { turn_id: 't2', message_id: 'm2', into: 't1' });
+  FakeSocket.last.say('question_merged', { turn_id: 't4', message_id: 'm4', into: 't3' });
+  FakeSocket.last.say('spirit_failed', { turn_id: 't1', message_id: 'm1', code: 'QUEUE_EXPIRED' }, { seq: 2 });
+  assert.deepEqual(spirit().merged.map((one) => one.into), ['t3']);
+});
+
 test('an event that is here already is dropped, and a hole makes it fetch', async () => {
   const { connection, platform, heard } = await joined(0);
   const gaps: unknown[] = [];

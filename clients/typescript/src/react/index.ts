@@ -1,7 +1,8 @@
 /** `@seance/client/react`: a session and its planchette as hooks. React 18 or newer. */
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import type { Connection, JoinOptions } from '../connection.js';
+import type { Connection } from '../connection.js';
+import type { JoinOptions } from '../connection-options.js';
 import type { SeanceClient } from '../client.js';
 import { SeanceError } from '../errors.js';
 import type { Ack } from '../generated/schemas.js';

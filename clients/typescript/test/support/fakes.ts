@@ -1,6 +1,7 @@
 /** A clock that stands until it is moved, and a server that says what a test tells it to. */
 
-import { Connection, type ConnectionSetup } from '../../src/connection.js';
+import { Connection } from '../../src/connection.js';
+import type { ConnectionSetup } from '../../src/connection-options.js';
 import type { Message } from '../../src/index.js';
 import type { Platform, WebSocketLike } from '../../src/platform.js';
 

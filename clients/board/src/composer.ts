@@ -1,7 +1,7 @@
 /** Where one writes. Enter sends, Shift+Enter begins a new line; what is refused comes back into the field. */
 
-import { SeanceError, type SendOptions } from '@seance/client';
-import { h, say, show } from './dom.js';
+import { SeanceError, type SafetyNotice, type SendOptions } from '@seance/client';
+import { button, h, say, show } from './dom.js';
 import { sentence } from './words.js';
 
 /** What it needs of the room. */
@@ -57,7 +57,6 @@ export class Composer {
     this.#text.value = '';
     this.#grow();
     show(this.#problem, false);
-    show(this.#notice, false);
     this.port.send(text, { offRecord: this.#aside.checked }).catch((error: unknown) => this.#refused(text, error));
   }
 
@@ -69,10 +68,11 @@ export class Composer {
     show(this.#problem, true);
   }
 
-  /** Words for the author alone, out of character, with places to turn to. */
+  /** Words for the author alone, out of character, with places to turn to. They stay until they are put away. */
   #withheld(error: SeanceError): void {
-    const links = Array.isArray(error.details['links']) ? error.details['links'] : [];
-    this.#notice.replaceChildren(h('p', {}, error.message), h('ul', {}, ...links.map((link) => h('li', {}, anchor(link)))));
+    const links = (error.details['links'] ?? []) as SafetyNotice['links'];
+    const away = button('Put this away', () => (show(this.#notice, false), this.focus()), { class: 'quiet' });
+    this.#notice.replaceChildren(h('p', {}, error.message), h('ul', {}, ...links.map((link) => h('li', {}, anchor(link)))), away);
     show(this.#notice, true);
   }
 
@@ -82,11 +82,8 @@ export class Composer {
   }
 }
 
-/** A link of the operator's; whatever is no web address, telephone number or mail address stays text. */
-function anchor(link: unknown): Node {
-  const { url, href, label, title, name } = (typeof link === 'object' && link ? link : { url: link }) as Record<string, unknown>;
-  const target = String(url ?? href ?? '');
-  const words = String(label ?? title ?? name ?? target);
-  if (!/^(https?:|tel:|mailto:)/i.test(target)) return document.createTextNode(words);
-  return h('a', { href: target, rel: 'noopener noreferrer', target: '_blank' }, words);
+/** A line of the operator's: a web address, telephone number or mail address is a link; whatever else stays text. */
+function anchor(line: string): Node {
+  if (!/^(https?:|tel:|mailto:)\S+$/i.test(line)) return document.createTextNode(line);
+  return h('a', { href: line, rel: 'noopener noreferrer', target: '_blank' }, line.replace(/^(https?:\/\/|tel:|mailto:)/i, ''));
 }

@@ -10,7 +10,7 @@ import { downloads } from './past.js';
 import { shareDialog } from './share.js';
 import { Sound } from './sound.js';
 import { Stage } from './stage.js';
-import { Line, Seats, Turn, typingLine } from './table.js';
+import { Circle, Line, Seats, Turn, typingLine } from './table.js';
 import { Talk, isAnswer, type Note } from './talk.js';
 import { PROMPTS } from './words.js';
 
@@ -28,7 +28,7 @@ export interface RoomParts {
 export function room({ connection, client, layout, spirits, leave }: RoomParts): { element: HTMLElement; close(): void } {
   const sound = new Sound();
   const stage = new Stage(layout, sound);
-  const held = new Held((answer) => {
+  const held = new Held(() => connection.clock.now(), (answer) => {
     stage.voice(answer.text);
     sound.toll();
     tell(`The spirit says: ${answer.text}`);
@@ -41,6 +41,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
   const state = (): SessionState => connection.state;
   const isHost = (): boolean => state().self?.role === 'host';
   const isMe = (asker: PersonRef): boolean => asker.id === state().self?.user_id;
+  const talkIsOwn = (message: Message): boolean => message.user_id !== null && message.user_id === state().self?.user_id;
   const attempt = (work: Promise<unknown>): void => void work.catch((error: Error) => alarm(error.message));
 
   // --- Parts ------------------------------------------------------------------------------------------------------
@@ -56,6 +57,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
   const shareButton = button('Invite', () => share.open(), { class: 'tool main' });
   const line = new Line(() => connection.retryNow());
   const seats = new Seats();
+  const circle = new Circle(() => connection.clock.now());
   const typing = h('p', { class: 'typing' });
   const find = (id: string): Message | undefined => [...earlier, ...state().messages].find((one) => one.id === id);
   const turn = new Turn(
@@ -64,9 +66,9 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     (messageId) => find(messageId)?.text ?? '',
   );
   const talk = new Talk({
-    isOwn: (message) => message.user_id !== null && message.user_id === state().self?.user_id,
+    isOwn: talkIsOwn,
     remove: (message) =>
-      isHost() || (message.user_id !== null && message.user_id === state().self?.user_id)
+      isHost() || talkIsOwn(message)
         ? () => attempt(connection.deleteMessage(message.id))
         : null,
     askAgain: (message) => {
@@ -100,7 +102,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
       'main',
       { id: 'content', class: 'table' },
       h('section', { class: 'scene', 'aria-label': 'The board' }, stage.element, turn.element),
-      h('section', { class: 'talk', 'aria-label': 'The table' }, seats.element, talk.element, typing, nowhere, composer.element, over),
+      h('section', { class: 'talk', 'aria-label': 'The table' }, seats.element, talk.element, typing, nowhere, circle.element, composer.element, over),
     ),
     share.element,
     host.element,
@@ -122,6 +124,13 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     held.release(turnId);
     draw();
   };
+  const merged = new Set<string>(); // that a question is merged may be told before the question itself
+  const tellMerged = (messageId: string): void => {
+    const asked = find(messageId);
+    if (!asked || !merged.delete(messageId)) return;
+    const whose = talkIsOwn(asked) ? 'Your question' : `${asked.user_name ?? 'Someone'}’s question`;
+    note(`${whose} is answered together with one that waits.`);
+  };
   const wasHere = new Set<string>();
   const stops = [
     connection.on('state', () => draw()),
@@ -135,39 +144,43 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     }),
     connection.on('welcome', ({ participants }) => {
       for (const one of participants) wasHere.add(one.user_id);
+      held.found(state().messages);
     }),
     connection.on('message_received', (message) => {
+      tellMerged(message.id);
       if (message.user_id !== state().self?.user_id) tell(`${message.user_name ?? 'Someone'}: ${message.text}`);
     }),
     connection.on('spirit_thinking', ({ turn_id, message_id, asker }) => {
       turns.set(message_id, turn_id);
       tell(`The spirit listens to ${asker.name}.`);
     }),
-    connection.on('spirit_move', () => {
+    connection.on('spirit_move', (moves) => {
+      held.moves(moves);
       if (!state().spirit.voice) stage.voice('');
     }),
     connection.on('spirit_response', (answer) => {
       if (answer.turn_id) turns.set(answer.id, answer.turn_id);
-      const { board } = state().spirit;
-      const startsAt = board?.turn_id === answer.turn_id && board ? Date.parse(board.starts_at) - connection.clock.offsetMs : null;
-      held.hold(answer, startsAt);
+      held.hold(answer);
     }),
     connection.on('spirit_failed', () => note('The spirit did not answer.')),
     connection.on('spirit_cancelled', () => note('A question was let be.')),
     connection.on('status', (status) => {
       if (status === 'waiting') {
-        held.releaseAll();
         alarm('The connection was lost. It comes back by itself.');
       }
       if (status === 'open') tell('Connected.');
     }),
-    connection.on('frame', ({ event }) => {
-      if ((event as string) === 'question_withdrawn') note('A question was withdrawn.');
+    connection.on('question_withdrawn', () => note('A question was withdrawn.')),
+    connection.on('question_merged', ({ message_id }) => {
+      merged.add(message_id);
+      tellMerged(message_id);
     }),
-    connection.on('session_ended', () => {
-      held.releaseAll();
-      farewell();
+    connection.on('circle_turn', ({ user }) => tell(isMe(user) ? 'It is your turn to ask.' : `It is ${user.name}’s turn to ask.`)),
+    connection.on('error', ({ code, details, message }) => {
+      const asked = code === 'QUEUE_FULL' && details ? find(String(details['message_id'])) : undefined;
+      if (asked) note(`“${asked.text}” stays unanswered. ${message}`);
     }),
+    connection.on('session_ended', () => farewell()),
   ];
 
   function farewell(): void {
@@ -222,7 +235,8 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     line.set(ended ? 'closed' : status, retryAt);
     show(hostButton, isHost() && !ended);
     show(shareButton, !ended);
-    seats.set(participants, self, state().typing);
+    seats.set(participants, self, state().typing, spirit.circle?.user.id);
+    circle.set(ended || session.spirit.mode !== 'circle' ? null : { turn: spirit.circle, selfId: self?.user_id });
     say(typing, typingLine(state().typing, self?.user_id));
     turn.set(spirit);
     stage.element.classList.toggle('listening', spirit.turn !== null && spirit.board?.turn_id !== spirit.turn.turn_id);
@@ -236,12 +250,16 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
   }
 
   stage.follow(connection);
+  held.found(state().messages);
+  if (state().spirit.board) held.moves({ ...state().spirit.board!, moves: [...state().spirit.board!.moves] });
   draw();
   return {
     element,
     close() {
       for (const stop of stops) stop();
       stage.close();
+      held.close();
+      circle.close();
       cancelAnimationFrame(planned);
     },
   };

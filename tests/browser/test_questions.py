@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -33,6 +34,14 @@ def queue(one: Window) -> list[str]:
     return one.page.locator(".waiting li").all_inner_texts()
 
 
+def waits(one: Window, count: int) -> bool:
+    return len(queue(one)) == count
+
+
+def is_next(one: Window) -> bool:
+    return "Next" in queue(one)[0]
+
+
 def test_questions_wait_in_order_and_one_is_withdrawn(window: OpenWindow, slow_server: Server) -> None:
     ada, grace, eve = (window(slow_server) for _ in range(3))
     path = ada.open_table("Ada", "A queue", pace="ritual")
@@ -45,7 +54,7 @@ def test_questions_wait_in_order_and_one_is_withdrawn(window: OpenWindow, slow_s
     ada.until(lambda: len(queue(ada)) == 1, "Grace's question waits")
     eve.ask(f"{HOSTILE} where are you?")
     for one in (ada, grace, eve):
-        one.until(lambda one=one: len(queue(one)) == 2, "two questions wait")
+        one.until(partial(waits, one, 2), "two questions wait")
         first, second = queue(one)
         assert "Next Grace: Who is with you?" in first
         assert f"2. {HOSTILE}: {HOSTILE} where are you?" in second
@@ -55,8 +64,8 @@ def test_questions_wait_in_order_and_one_is_withdrawn(window: OpenWindow, slow_s
     grace.press("Withdraw")
 
     for one in (ada, grace, eve):
-        one.until(lambda one=one: len(queue(one)) == 1, "one is gone")
-        one.until(lambda one=one: "Next" in queue(one)[0], "the other has its place")
+        one.until(partial(waits, one, 1), "one is gone")
+        one.until(partial(is_next, one), "the other has its place")
     grace.see("A question was let be.")
     assert eve.evaluate("() => window.hacked") is None
 

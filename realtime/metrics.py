@@ -47,6 +47,13 @@ SPIRIT_TOKENS = Counter("seance_spirit_tokens_total", "Tokens of models, by prov
 SPIRIT_COST = Counter("seance_spirit_cost_microcents_total", "Cost of models in 1e-8 of the currency.", ["provider"])
 SPIRIT_CACHE = Counter("seance_spirit_cache_total", "What the answer cache did.", ["what"])
 SAFETY_NOTICES = Counter("seance_safety_notices_total", "Messages that were answered in private, over sockets.")
+WEBHOOK_DELIVERIES = Counter(
+    "seance_webhook_deliveries_total", "Tries to deliver a webhook, by how they ended.", ["end"]
+)
+WEBHOOK_SECONDS = Histogram("seance_webhook_seconds", "One try to deliver a webhook.", buckets=_LATENCY)
+WEBHOOK_LAG = Gauge(
+    "seance_webhook_lag_seconds", "For how long the oldest webhook that is due has waited.", multiprocess_mode="livemax"
+)
 HTTP_REQUESTS = Counter(
     "seance_http_requests_total", "HTTP requests, by kind of path and of status.", ["method", "route", "status"]
 )

@@ -19,6 +19,7 @@ from realtime.connections import ConnectionManager
 from realtime.presence import Keeper
 from realtime.streams import Streams
 from realtime.turns import TurnRunner
+from realtime.webhooks import Postman
 from realtime.writer import Batcher
 from sessions_app import events, health, limits, publish
 from sessions_app.limits import Pace
@@ -56,6 +57,7 @@ class Process:
         )
         self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
         self.turns = TurnRunner(self.bridge, self.hub)
+        self.postman = Postman(self.bridge)
         self.draining = False
         self.addresses = Addresses()
         self.streams = Streams()
@@ -93,6 +95,7 @@ class Process:
         await self.bus.start(self.hub.broadcast)
         self.keeper.start()
         self.turns.start()
+        self.postman.start()
         log.info("process_started", process=self.name, channel_layer="redis" if self.bus.enabled else "memory")
 
     def release(self, item: Release) -> None:
@@ -126,6 +129,7 @@ class Process:
     async def stop(self) -> None:
         """End the parts; what is left in the database is for the grace time, or for another process to take over."""
         await self.turns.stop()
+        await self.postman.stop()
         await self.keeper.stop()
         for batcher in (self.posts, self.joins, self.releases):
             await batcher.drain()

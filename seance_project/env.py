@@ -298,6 +298,11 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="Off for tests: a provider that needs the network refuses to start.")
     ] = True
 
+    # Webhooks
+    webhook_allow_internal: Annotated[
+        bool, Meta(description="For tests: webhooks may go to addresses of the inside; refused in production.")
+    ] = False
+
     @property
     def is_production(self) -> bool:
         return self.environment == "production"

@@ -107,6 +107,8 @@ def _production(env: Env) -> None:
             raise EnvError(name, f"is a placeholder; production needs at least {MIN_KEY_BYTES} random bytes")
     if env.debug:
         raise EnvError("DEBUG", "must be false in production")
+    if env.webhook_allow_internal:
+        raise EnvError("WEBHOOK_ALLOW_INTERNAL", "must be false in production")
     if not env.allowed_hosts:
         raise EnvError("ALLOWED_HOSTS", "is required in production: the host names it answers to")
     for name, values in (("ALLOWED_HOSTS", env.allowed_hosts), ("CORS_ORIGINS", env.cors_origins)):

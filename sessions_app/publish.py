@@ -15,7 +15,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from sessions_app import events
+from sessions_app import events, outbox
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +62,14 @@ def notice(session_id: UUID | str, event: str, data: msgspec.Struct, *, seq: int
     return Notice(str(session_id), event, events.frame(event, data, seq=seq), seq, presence)
 
 
-def publish(notices: Sequence[Notice]) -> None:
-    """Tell it once the surrounding transaction has committed; at once where there is none."""
+def publish(notices: Sequence[Notice], *, is_kept: bool = False) -> None:
+    """Tell it once the surrounding transaction has committed; at once where there is none.
+
+    What webhooks tell is written into their outbox now, in that transaction, unless the caller has done so.
+    """
     if notices:
+        if not is_kept:
+            outbox.keep((item.event, item.session, item.seq, item.text) for item in notices)
         transaction.on_commit(partial(_emit, tuple(notices)), robust=True)
 
 

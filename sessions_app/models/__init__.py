@@ -11,6 +11,7 @@ from sessions_app.models.report import Reason, Report, ReportState
 from sessions_app.models.session import Access, Mode, Pace, Session
 from sessions_app.models.spirit import SpiritTurn, TurnState
 from sessions_app.models.user import User
+from sessions_app.models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Access",
@@ -18,6 +19,7 @@ __all__ = [
     "Answer",
     "AuditEntry",
     "Connection",
+    "DeliveryState",
     "EndedFamily",
     "Event",
     "Identity",
@@ -43,4 +45,7 @@ __all__ = [
     "TurnState",
     "User",
     "VersionState",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]

@@ -30,6 +30,12 @@ class Act(models.TextChoices):
     HIDE_PERSONA = "hide_persona", "persona hidden"
     SIGN_OUT = "sign_out", "signed out everywhere"
     CLOSE_REPORT = "close_report", "report closed"
+    CREATE_WEBHOOK = "create_webhook", "webhook made"
+    UPDATE_WEBHOOK = "update_webhook", "webhook changed"
+    ROTATE_WEBHOOK = "rotate_webhook", "webhook given a secret"
+    DISABLE_WEBHOOK = "disable_webhook", "webhook disabled"
+    DELETE_WEBHOOK = "delete_webhook", "webhook deleted"
+    REPLAY_WEBHOOK = "replay_webhook", "webhook sent again"
 
 
 class Appending(models.QuerySet["AuditEntry"]):

@@ -14,6 +14,8 @@ import msgspec
 import psycopg
 from django.db import connection
 
+from sessions_app import outbox
+
 
 class Plain(msgspec.Struct):
     """A draft with its cleaned text, and the id that its message will have."""
@@ -61,12 +63,23 @@ WITH drafts AS (
 ), moved AS (
     UPDATE sessions s SET last_seq = h.head
     FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
-)
+){outbox}
 SELECT n, seq, name FROM placed
 """
-_SILENT_ONLY = _SQL.format(modes="AND spirit_mode = 'off'")
+# For webhooks: a pointer to each message, under the message's own id. Left out of the statement where there are none.
+_OUTBOX = """, kept AS (
+    INSERT INTO webhook_events (id, kind, session, seq, data, at, is_spread)
+    SELECT id, 'message.created', session_id, seq, NULL, %s, false FROM placed
+)"""
 # In a circle it has to be decided first whose turn it is.
-_ANY_MODE = _SQL.format(modes="AND spirit_mode <> 'circle'")
+_STATEMENTS = {
+    (silent_only, is_wanted): _SQL.format(
+        modes="AND spirit_mode = 'off'" if silent_only else "AND spirit_mode <> 'circle'",
+        outbox=_OUTBOX if is_wanted else "",
+    )
+    for silent_only in (True, False)
+    for is_wanted in (True, False)
+}
 
 
 def is_available() -> bool:
@@ -78,12 +91,13 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> list[Pl
     """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
 
     Raises `django.db.IntegrityError` where somebody stored one of the `client_msg_id`s at this very moment: then
-    nothing of this call was stored.
+    nothing of this call was stored. What webhooks tell of it is in their outbox.
     """
-    payload = msgspec.json.encode(drafts).decode()
+    payload, is_wanted = msgspec.json.encode(drafts).decode(), outbox.is_wanted()
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with psycopg.Cursor(connection.connection) as cursor:
             sessions = list({draft.session_id for draft in drafts})
-            cursor.execute(_SILENT_ONLY if silent_only else _ANY_MODE, [payload, sessions, at], prepare=True)
+            values = [payload, sessions, at, *([at] if is_wanted else [])]
+            cursor.execute(_STATEMENTS[silent_only, is_wanted], values, prepare=True)
             return [Placed(*row) for row in cursor]

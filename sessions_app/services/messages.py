@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from uuid_utils.compat import uuid7
 
-from sessions_app import events, policies
+from sessions_app import events, outbox, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Act, Message, Mode, Participant, Session, User
 from sessions_app.publish import Notice, notice, publish
@@ -111,14 +111,15 @@ class _Batch:
         try:
             if silent_only:
                 placed = fastpath.post(plain, now, silent_only=True)
-                publish(self._take(plain, placed, now))
+                publish(self._take(plain, placed, now), is_kept=True)
                 return
             with transaction.atomic():
                 placed = fastpath.post(plain, now, silent_only=False)
                 turns = _ask_plain(plain, placed, now)
+                outbox.keep((told.event, told.session, told.seq, told.text) for told in turns.notices)
         except IntegrityError:
             return  # nothing of it was stored: the careful way finds out which had been stored by somebody else
-        publish([*self._take(plain, placed, now, turns.unanswered), *turns.notices])
+        publish([*self._take(plain, placed, now, turns.unanswered), *turns.notices], is_kept=True)
 
     def _take(
         self,

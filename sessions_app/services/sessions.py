@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from msgspec import UNSET
 
-from sessions_app import events, policies
+from sessions_app import events, outbox, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import CreateSession, UpdateSession
 from sessions_app.models import Act, Connection, Mode, Participant, Session, User
@@ -21,6 +21,7 @@ from sessions_app.services.log import append_change, lock_known
 from sessions_app.services.personas import exists
 from sessions_app.services.turns import withdraw
 from sessions_app.text import SESSION_NAME_MAX, clean_name, clean_theme
+from sessions_app.webhooks.kinds import CREATED
 
 __all__ = ["create_session", "end_session", "get_session", "get_session_history", "update_session"]
 
@@ -41,7 +42,9 @@ def create_session(*, actor: User | None, values: CreateSession) -> tuple[events
         row.host = actor
         row.created_at = events.now()
         insert([row])
-    return session_data(row, 0), actor, is_fresh
+    told = session_data(row, 0)
+    outbox.keep_one(CREATED, row.id, told, row.created_at)
+    return told, actor, is_fresh
 
 
 @transaction.atomic

@@ -1,0 +1,1 @@
+"""sessions_app, writes: webhooks: endpoints, and what is on its way to them."""

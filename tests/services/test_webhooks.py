@@ -1,0 +1,303 @@
+"""Tests of webhooks: the outbox, the queue, signatures, and the targets that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.db.models.functions import Now
+
+from sessions_app import outbox
+from sessions_app.errors import SeanceError
+from sessions_app.inputs import CreateSession
+from sessions_app.models import (
+    AuditEntry,
+    DeliveryState,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
+from sessions_app.services.messages import delete_message
+from sessions_app.services.sessions import create_session, end_session
+from sessions_app.services.webhooks import endpoints, queue
+from sessions_app.webhooks.sending import Outcome, Sender
+from sessions_app.webhooks.signing import headers, new_secret
+from sessions_app.webhooks.targets import Forbidden, check_url
+from tests.services.helpers import hang_up, make_account, make_process, make_session, say, sit, with_settings
+
+GOOD = Outcome(True, 200, "", 0.1)
+BAD = Outcome(False, 500, "refused", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    outbox.forget()
+    yield
+    outbox.forget()
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return make_account("Root", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def endpoint(root: User) -> WebhookEndpoint:
+    row, _ = endpoints.create_endpoint(actor=root, name="Ours", url="https://hooks.example.org/in", kinds=["*"])
+    outbox.forget()
+    return row
+
+
+def kinds() -> list[str]:
+    return list(WebhookEvent.objects.order_by("at", "seq").values_list("kind", flat=True))
+
+
+# --- The outbox -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_where_nobody_listens_nothing_is_written() -> None:
+    ada = make_account("Ada")
+    room = make_session(ada)
+    sit(room, make_process(), ada)
+
+    say(room, ada)
+
+    assert not WebhookEvent.objects.exists()
+
+
+def test_what_happens_in_a_room_is_in_the_outbox(endpoint: WebhookEndpoint) -> None:
+    ada = make_account("Ada")
+    told, _, _ = create_session(actor=ada, values=CreateSession(name="Friday"))
+    room = make_session(ada)
+    sit(room, make_process(), ada)
+    posted = say(room, ada)
+    delete_message(actor=ada, session_id=room.id, message_id=posted.message.id)
+    hang_up(room, ada)
+    end_session(actor=ada, session_id=room.id)
+
+    assert sorted(kinds()) == sorted(
+        ["session.created", "presence.joined", "message.created", "message.deleted", "presence.left", "session.ended"]
+    )
+    assert WebhookEvent.objects.get(kind="session.created").session == told.id
+
+
+def test_what_is_rolled_back_is_not_in_it(endpoint: WebhookEndpoint) -> None:
+    ada = make_account("Ada")
+    room = make_session(ada)
+    sit(room, make_process(), ada)
+
+    with suppress(ZeroDivisionError), transaction.atomic():
+        say(room, ada)
+        end_session(actor=ada, session_id=room.id)
+        raise ZeroDivisionError
+
+    assert kinds() == ["presence.joined"]
+
+
+# --- The queue --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spoken(endpoint: WebhookEndpoint) -> WebhookEvent:
+    ada = make_account("Ada")
+    room = make_session(ada)
+    sit(room, make_process(), ada)
+    WebhookEvent.objects.all().delete()
+    say(room, ada, "Good evening.")
+    return WebhookEvent.objects.get()
+
+
+def claimed() -> list[queue.Claim]:
+    queue.spread()
+    return queue.claim({})[0]
+
+
+def test_a_delivery_is_claimed_once_and_has_the_message_as_it_was_told(spoken: WebhookEvent) -> None:
+    (claim,) = claimed()
+
+    body = json.loads(claim.body)
+    assert (body["id"], body["type"]) == (str(spoken.id), "message.created")
+    assert (body["data"]["text"], body["data"]["seq"]) == ("Good evening.", body["seq"])
+    assert claimed() == []
+    assert queue.settle(claim, GOOD) == "delivered"
+    assert queue.settle(claim, GOOD) == "lost"
+
+
+def test_whoever_is_killed_in_the_middle_leaves_it_to_be_claimed_anew_under_the_same_id(spoken: WebhookEvent) -> None:
+    (first,) = claimed()
+    WebhookDelivery.objects.update(next_at=Now())  # the lease is over
+
+    (second,) = claimed()
+
+    assert (second.event_id, second.body, second.attempt) == (first.event_id, first.body, first.attempt + 1)
+    assert queue.settle(first, BAD) == "lost"
+    assert queue.settle(second, GOOD) == "delivered"
+
+
+def test_a_message_that_is_deleted_meanwhile_is_withdrawn(spoken: WebhookEvent) -> None:
+    root = User.objects.get(name="Root")
+    ada = User.objects.get(name="Ada")
+    message = ada.messages.get()
+    delete_message(actor=root, session_id=spoken.session, message_id=message.id)
+
+    told = [json.loads(claim.body)["type"] for claim in claimed()]
+
+    assert told == ["message.deleted"]
+    assert WebhookDelivery.objects.get(event=spoken).state == DeliveryState.WITHDRAWN
+
+
+def test_it_is_tried_eleven_times_over_a_day_and_can_be_sent_again(spoken: WebhookEvent, root: User) -> None:
+    ends = []
+    for _ in range(11):
+        WebhookDelivery.objects.update(next_at=Now())
+        (claim,) = claimed()
+        ends.append(queue.settle(claim, BAD))
+
+    assert ends == ["failed"] * 10 + ["given_up"]
+    assert 20 * 3600 < sum(queue.DELAYS) * 0.9
+    assert endpoints.replay(actor=root, deliveries=WebhookDelivery.objects.all()) == 1
+    (again,) = claimed()
+    assert again.event_id == spoken.id
+    assert AuditEntry.objects.filter(act="replay_webhook").exists()
+
+
+def test_an_endpoint_that_is_gone_is_disabled(spoken: WebhookEvent, endpoint: WebhookEndpoint) -> None:
+    (claim,) = claimed()
+
+    queue.settle(claim, BAD._replace(status=410, is_gone=True))
+
+    endpoint.refresh_from_db()
+    assert not endpoint.is_active
+    assert AuditEntry.objects.filter(act="disable_webhook", actor=None, target=endpoint.id).exists()
+
+
+def test_a_rotated_secret_signs_beside_the_one_before(endpoint: WebhookEndpoint, root: User) -> None:
+    (before,) = endpoints.good_secrets(endpoint)
+
+    secret = endpoints.rotate_secret(actor=root, endpoint_id=endpoint.id)
+
+    endpoint.refresh_from_db()
+    assert endpoints.good_secrets(endpoint) == [secret, before]
+    assert secret not in endpoint.secret
+
+
+@pytest.mark.django_db
+def test_only_a_superuser_makes_an_endpoint() -> None:
+    with pytest.raises(SeanceError, match="FORBIDDEN"):
+        endpoints.create_endpoint(actor=make_account(is_staff=True), name="x", url="https://a.example", kinds=["*"])
+
+
+# --- Signatures and targets -------------------------------------------------------------------------------------------
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    secret = new_secret()
+
+    found = headers([secret], "msg_1", 1_700_000_000, b"{}")
+
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, b"msg_1.1700000000.{}", hashlib.sha256).digest()).decode()
+    assert found == {
+        "webhook-id": "msg_1", "webhook-timestamp": "1700000000", "webhook-signature": f"v1,{expected}",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/", "https://[::1]/", "https://0.0.0.0/", "https://10.1.2.3/", "https://169.254.169.254/",
+        "https://100.64.0.1/", "https://[::ffff:127.0.0.1]/", "https://[::ffff:a9fe:a9fe]/", "https://2130706433/",
+        "https://0x7f.1/", "https://0177.0.0.1/", "https://127.1/", "https://[fe80::1]/", "https://[fd00::1]/",
+        "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/", "https://localhost/", "https://redis/",
+        "https://metadata.google.internal/", "https://user:secret@example.org/", "ftp://example.org/", "https://",
+        "https://example.org:0/", "https://example.org/#x", "https://exa mple.org/", "https://224.0.0.1/",
+        "https://127.0.0.1./", "https://localhost./",
+    ],
+)  # fmt: skip
+def test_a_target_inside_is_refused(url: str) -> None:
+    with pytest.raises(Forbidden):
+        check_url(url)
+
+
+def test_production_wants_https(settings: Any) -> None:
+    settings.SEANCE = with_settings(environment="production")
+
+    assert check_url("https://hooks.example.org/in")
+    with pytest.raises(Forbidden):
+        check_url("http://hooks.example.org/in")
+
+
+# --- Requests, to a server on the loopback ----------------------------------------------------------------------------
+
+
+async def ask(answer: bytes, *, host: str = "127.0.0.1") -> tuple[Outcome, int]:
+    """What became of a POST to a server that answers so; and how many connections it got."""
+    met = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    sender = Sender()
+    port = server.sockets[0].getsockname()[1]
+    try:
+        return await sender.post(f"http://{host}:{port}/in", {"host": "x"}, b"{}"), met
+    finally:
+        await sender.aclose()
+        server.close()
+
+
+async def test_a_name_that_means_the_inside_is_not_connected_to() -> None:
+    outcome, met = await ask(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    assert (outcome.is_delivered, met) == (False, 0)
+    assert "public Internet" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_delivered", "status"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", True, 204),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", False, 302),
+        (b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n", False, 410),
+        (b"\x00\xff garbage \r\n\r\n", False, None),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000, False, None),
+        (b"", False, None),
+    ],
+    ids=["good", "redirect", "gone", "garbage", "huge-head", "nothing"],
+)
+async def test_what_a_target_answers_is_an_outcome(
+    settings: Any, answer: bytes, is_delivered: bool, status: int | None
+) -> None:
+    settings.SEANCE = with_settings(webhook_allow_internal=True)
+
+    outcome, _ = await ask(answer)
+
+    assert (outcome.is_delivered, outcome.status) == (is_delivered, status)
+
+
+async def test_of_a_huge_answer_little_is_read(settings: Any) -> None:
+    settings.SEANCE = with_settings(webhook_allow_internal=True)
+    began = time.monotonic()
+
+    outcome, _ = await ask(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n" + b"x" * 1_000_000)
+
+    assert outcome.is_delivered
+    assert time.monotonic() - began < 5

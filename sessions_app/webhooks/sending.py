@@ -18,7 +18,7 @@ import httpcore2
 from sessions_app.webhooks.targets import Address, Forbidden, check_address, check_url
 
 DEADLINE = 10.0  # seconds for a name, a connection, the request and the answer together
-ANSWER_MAX = 4096  # bytes of an answer's body; the rest is not read
+ANSWER_MAX = 4 << 10  # bytes of an answer's body; the rest is not read
 CONNECTIONS = 400
 KEPT = 50
 RETRY_AFTER_MAX = 3600

@@ -33,6 +33,7 @@ from sessions_app.services.webhooks import endpoints, queue
 from sessions_app.webhooks.sending import Outcome, Sender
 from sessions_app.webhooks.signing import headers, new_secret
 from sessions_app.webhooks.targets import Forbidden, check_url
+from tests.docs.pages import OPERATIONS, blocks
 from tests.services.helpers import hang_up, make_account, make_process, make_session, say, sit, with_settings
 
 GOOD = Outcome(True, 200, "", 0.1)
@@ -301,3 +302,18 @@ async def test_of_a_huge_answer_little_is_read(settings: Any) -> None:
 
     assert outcome.is_delivered
     assert time.monotonic() - began < 5
+
+
+def test_the_check_of_the_documentation_knows_ours_from_forgeries() -> None:
+    (snippet,) = (block.text for block in blocks(OPERATIONS) if "def is_genuine" in block.text)
+    found: dict[str, Any] = {}
+    exec(snippet, found)  # noqa: S102  our own page
+    is_genuine, secret, body = found["is_genuine"], new_secret(), b'{"type": "session.ended"}'
+    sent = headers([new_secret(), secret], "msg_1", int(time.time()), body)
+    old = headers([secret], "msg_1", int(time.time()) - 600, body)
+
+    assert is_genuine(secret, sent, body)
+    assert not is_genuine(secret, sent, body + b" ")
+    assert not is_genuine(secret, sent | {"webhook-id": "msg_2"}, body)
+    assert not is_genuine(new_secret(), sent, body)
+    assert not is_genuine(secret, old, body)

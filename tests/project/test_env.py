@@ -118,6 +118,7 @@ WRONG = {
     "SPIRIT_TOKENS_PER_DAY": ["-1", "many"],
     "SPIRIT_HELP_LINES": ['["a\\nb"]', "[1]"],
     "SPIRIT_ALLOW_NETWORK": ["never"],
+    "WEBHOOK_ALLOW_INTERNAL": ["perhaps"],
 }
 SECRETS = {field.name.upper() for field in msgspec.structs.fields(Env) if is_secret(field)}
 

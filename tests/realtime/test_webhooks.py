@@ -33,8 +33,8 @@ class Target:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:-2]
-                headers = dict(line.lower().split(": ", 1) if "signature" not in line.lower() else
-                               (line.split(": ", 1)[0].lower(), line.split(": ", 1)[1]) for line in lines)  # fmt: skip
+                pairs = (line.split(": ", 1) for line in lines)
+                headers = {name.lower(): value for name, value in pairs}
                 self.got.append((headers, await reader.readexactly(int(headers["content-length"]))))
                 if self.is_slow:
                     await asyncio.sleep(60)

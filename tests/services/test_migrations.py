@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from sessions_app.models import PersonaVersion, SpiritTurn, TurnState
+from sessions_app.models import PersonaVersion, SpiritTurn, TurnState, WebhookEndpoint
 from sessions_app.services.messages import Draft, post_messages
+from sessions_app.services.webhooks import endpoints
 from tests.services.helpers import make_account, make_process, make_session, sit
 
 
@@ -28,3 +29,13 @@ def test_the_spirits_tables_go_back_and_come_again() -> None:
         "queued", "withdrawn", "queued",
     ]  # fmt: skip
     assert PersonaVersion.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tables_of_webhooks_go_back_and_come_again() -> None:
+    endpoints.create_endpoint(actor=make_account(is_superuser=True), name="x", url="https://a.example.org", kinds=["*"])
+
+    call_command("migrate", "sessions_app", "0004", verbosity=0)
+    call_command("migrate", verbosity=0)
+
+    assert not WebhookEndpoint.objects.exists()

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
-from realtime import metrics
+from realtime import measures, metrics
 from realtime.bridge import Bridge
 from realtime.bus import Bus
 from realtime.feed import Entry
@@ -116,6 +116,7 @@ class ConnectionManager:
                 self._close(room, notice.close, notice.close_code)
             elif notice.seq:
                 self._deliver(room, room.feed.offer(_entry(notice)))
+                measures.delivered(room.session_id, notice.text, len(room.live))
                 if room.feed.hole:
                     self._expect(room)
             else:

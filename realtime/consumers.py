@@ -12,7 +12,7 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from realtime import handlers, metrics, process, protocol
+from realtime import handlers, measures, metrics, process, protocol
 from realtime.batching import Batches
 from realtime.middleware import SUBPROTOCOL, Arrival, arrive, origin_allowed
 from realtime.outlet import CLOSE, EXTENSION, Outlet, QueueOutlet, Receive, Send, framed
@@ -335,6 +335,7 @@ class SeanceConsumer(AsyncConsumer):
             self._queue.stop()
         self.process.addresses.leave(self.socket.connection_id)
         metrics.CLOSES.labels(str(code)).inc()
+        measures.closed(code)
         log.info("ws_closed", code=code)
         if self.room is None:
             return

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from realtime import metrics, protocol
+from realtime import measures, metrics, protocol
 from realtime.room import Typist
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError, invalid
@@ -72,7 +72,9 @@ def _posted(
             visit.refuse(result, ref)
     elif ref is not None or client_msg_id is not None:
         visit.tell("ack", result.ack(), ref)
-        metrics.ACK_SECONDS.observe(time.perf_counter() - began)
+        took = time.perf_counter() - began
+        metrics.ACK_SECONDS.observe(took)
+        measures.acked(visit.session_id, took)
         if result.unanswered is not None:
             visit.refuse(result.unanswered, ref)
 

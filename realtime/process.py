@@ -17,6 +17,7 @@ from realtime.bridge import Bridge
 from realtime.bus import Bus
 from realtime.connections import ConnectionManager
 from realtime.presence import Keeper
+from realtime.rollups import Bookkeeper
 from realtime.streams import Streams
 from realtime.turns import TurnRunner
 from realtime.webhooks import Postman
@@ -58,6 +59,7 @@ class Process:
         self.keeper = Keeper(self.id, self.name, self.bridge, self.hub, self.bus)
         self.turns = TurnRunner(self.bridge, self.hub)
         self.postman = Postman(self.bridge)
+        self.bookkeeper = Bookkeeper()
         self.draining = False
         self.addresses = Addresses()
         self.streams = Streams()
@@ -96,6 +98,7 @@ class Process:
         self.keeper.start()
         self.turns.start()
         self.postman.start()
+        self.bookkeeper.start()
         log.info("process_started", process=self.name, channel_layer="redis" if self.bus.enabled else "memory")
 
     def release(self, item: Release) -> None:
@@ -133,6 +136,7 @@ class Process:
         await self.keeper.stop()
         for batcher in (self.posts, self.joins, self.releases):
             await batcher.drain()
+        await self.bookkeeper.stop()
         publish.connect(None)
         await self.bus.stop()
         try:

@@ -224,6 +224,10 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=120, description="The window in which a stopping server sends its clients away.")
     ] = 10
+    rollup_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="How often the analytics are brought up to date; 0 leaves it to rollup."),
+    ] = 60
 
     # The spirit
     spirit_providers: Annotated[

@@ -71,6 +71,21 @@ class Participant(models.Model):
         return f"{self.name} ({self.role})"
 
 
+class Stay(models.Model):
+    """A former stay of a participant who left and came back; the row of the participant has the latest one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="stays")
+    joined_at = models.DateTimeField()
+    left_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "stays"
+
+    def __str__(self) -> str:
+        return f"from {self.joined_at} to {self.left_at}"
+
+
 class ServerProcess(models.Model):
     """A process that holds sockets; `lease_until` is on the database's clock."""
 

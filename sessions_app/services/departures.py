@@ -12,6 +12,7 @@ from sessions_app.models import Identity, Message, Participant, Report, Session,
 from sessions_app.publish import Notice, publish
 from sessions_app.services.hosts import follow
 from sessions_app.services.log import lock_sessions
+from sessions_app.services.rollup import mark_stale
 from sessions_app.services.seats import leave
 from sessions_app.services.tokens import end_all, lock_user
 
@@ -87,5 +88,6 @@ def _erase(actor: User) -> User:
     places = Session.objects.filter(Q(participants__user=actor) | Q(host=actor)).values("pk")
     Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
     Participant.objects.filter(user=actor).update(name=ERASED)
+    mark_stale(places)
     publish(notices)
     return actor

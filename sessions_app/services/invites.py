@@ -13,6 +13,7 @@ from sessions_app.models import Act, Invite, User
 from sessions_app.security import digest, new_refresh_token
 from sessions_app.services.audit import record
 from sessions_app.services.log import lock_known
+from sessions_app.services.rollup import mark_stale
 
 
 class Made(NamedTuple):
@@ -42,6 +43,7 @@ def create_invite(*, actor: User | None, session_id: UUID, values: NewInvite) ->
         created_at=at,
         expires_at=at + timedelta(seconds=values.expires_in),
     )
+    mark_stale([session.id])
     record(
         Act.CREATE_INVITE, actor=actor, session=session, target=row.id,
         max_uses=row.max_uses, expires_in=values.expires_in,

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.lookalikes import first_alike
-from sessions_app.models import Connection, Invite, Participant, Role, Session, User
+from sessions_app.models import Connection, Invite, Participant, Role, Session, Stay, User
 from sessions_app.prepared import Prepared, columns, insert, instance, pipelined, update
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.security import digest
@@ -134,6 +134,7 @@ class _Joining:
         self.new_users: list[User] = []
         self.new: list[Participant] = []
         self.changed: dict[UUID, Participant] = {}
+        self.stays: list[Stay] = []  # former ones, of those who come back
         self.connections: list[Connection] = []
         self.notices: list[Notice] = []
 
@@ -193,6 +194,8 @@ class _Joining:
             self.new.append(row)
         elif is_first or row.away_since is not None or row.role != role or (name and name != row.name):
             row.name, row.role = name or row.name, role
+            if row.left_at is not None:
+                self.stays.append(Stay(participant=row, joined_at=row.joined_at, left_at=row.left_at))
             row.joined_at = self.now if is_first else row.joined_at
             row.left_at = row.away_since = None
             row.looks_like_id = _alike(row, seated)
@@ -226,6 +229,7 @@ class _Joining:
             insert(self.new)
             old = [row for row in self.changed.values() if row.id not in new]
             update(old, "name", "role", "joined_at", "left_at", "away_since", "looks_like")
+            insert(self.stays)
             insert(self.connections)
             update(list(self.used.values()), "uses")
             save_presence([self.sessions[UUID(told.session)] for told in self.notices])

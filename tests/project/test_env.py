@@ -98,6 +98,7 @@ WRONG = {
     "SEAT_GRACE_SECONDS": ["-1", "nan", "x"],
     "HEAD_POLL_SECONDS": ["0", "x"],
     "DRAIN_SECONDS": ["-1", "121", "x"],
+    "ROLLUP_SECONDS": ["-1", "86401", "never"],
     "SPIRIT_PROVIDERS": ["ghost", "oracle,", "oracle,oracle", "[]"],
     "SPIRIT_BASE_URL": ["localhost:8080", "ftp://x"],
     "SPIRIT_API_KEY": ["hunter2 with space", "hunter2\nX-Evil: 1"],

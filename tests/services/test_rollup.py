@@ -1,0 +1,248 @@
+"""Tests of sessions_app/services/rollup: random raw rows, counted a second way and compared exactly."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from uuid_utils.compat import uuid7
+
+from sessions_app import histogram
+from sessions_app.models import (
+    CloseHour,
+    DayRollup,
+    Invite,
+    LatencyHour,
+    Message,
+    Participant,
+    PersonDay,
+    RollupLease,
+    Session,
+    SessionHour,
+    SessionRollup,
+    SpiritTurn,
+    Stay,
+    User,
+)
+from sessions_app.services.departures import erase
+from sessions_app.services.measures import Key, add_measures
+from sessions_app.services.rollup import lease, refresh, rollup
+from tests.services.helpers import hang_up, make_guest, make_session, say, sit
+
+pytestmark = pytest.mark.django_db
+START = datetime(2026, 3, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def scatter(rng: random.Random, rooms: int = 8, people: int = 12) -> None:
+    """Sessions over two weeks with former and latest stays, messages, turns of every end, and invites."""
+    everybody = [make_guest(f"P{number}") for number in range(people)]
+    for number in range(rooms):
+        begin = START + rng.randrange(14 * 1440) * MINUTE
+        end = begin + rng.randrange(1, 3000) * MINUTE
+        over = rng.random() < 0.7
+        room = make_session(everybody[0], created_at=begin, is_active=not over, ended_at=end if over else None)
+
+        def moment(begin: datetime = begin, end: datetime = end) -> datetime:
+            return begin + (end - begin) * rng.random()
+
+        for person in rng.sample(everybody, rng.randrange(1, people)):
+            at = sorted(moment() for _ in range(4))
+            left = at[3] if over or rng.random() < 0.5 else None
+            row = Participant.objects.create(session=room, user=person, name="P", joined_at=at[2], left_at=left)
+            if rng.random() < 0.5:
+                Stay.objects.create(participant=row, joined_at=at[0], left_at=at[1])
+        seq = 0
+        for _ in range(rng.randrange(30)):
+            seq += 1
+            spirit = rng.random() < 0.2
+            speaker = None if spirit else rng.choice(everybody)
+            said = Message.objects.create(
+                session=room, seq=seq, user=speaker, text="Hm", timestamp=moment(), is_spirit=spirit
+            )
+            if not spirit and rng.random() < 0.6:
+                state = rng.choice(["answered", "failed", "cancelled", "merged", "queued"])
+                ended = said.timestamp + timedelta(milliseconds=rng.randrange(1, 90_000))
+                SpiritTurn.objects.create(
+                    session=room, message=said, asker=speaker, number=seq, state=state, created_at=said.timestamp,
+                    ended_at=None if state == "queued" else ended, degraded=rng.choice(["", "timeout"]),
+                )  # fmt: skip
+        for _ in range(rng.randrange(3)):
+            Invite.objects.create(
+                session=room, digest=uuid7().bytes * 2, uses=rng.randrange(3), created_at=moment(), expires_at=end
+            )
+        Session.objects.filter(pk=room.pk).update(last_seq=seq, presence_version=number)
+
+
+def percentile_by_hand(durations: list[float], share: float) -> float:
+    ordered = sorted(durations)
+    return ordered[max(0, -(-len(ordered) * round(share * 100) // 100) - 1)]
+
+
+def check_day(row: DayRollup) -> None:
+    """A day, counted by walking over every raw row there is."""
+
+    def on(at: datetime | None) -> bool:
+        return at is not None and at.astimezone(UTC).date() == row.day
+
+    spoken = [one for one in Message.objects.filter(is_spirit=False) if on(one.timestamp)]
+    turns = list(SpiritTurn.objects.all())
+    answered = [one for one in turns if one.state == "answered" and on(one.ended_at)]
+    invites = [one for one in Invite.objects.all() if on(one.created_at)]
+    assert row.messages == len(spoken)
+    assert row.questions == sum(on(one.created_at) for one in turns)
+    assert row.answers == len(answered)
+    assert row.degraded == sum(one.degraded != "" for one in answered)
+    assert row.failed == sum(one.state == "failed" and on(one.ended_at) for one in turns)
+    assert (row.invites, row.invites_used) == (len(invites), sum(one.uses > 0 for one in invites))
+    assert row.invite_joins == sum(one.uses for one in invites)
+    assert row.sessions_opened == sum(on(one.created_at) for one in Session.objects.all())
+    assert row.sessions_ended == sum(on(one.ended_at) for one in Session.objects.all())
+    there = presence_by_day()
+    today = there.get(row.day, set())
+    later = set().union(*(there.get(row.day + timedelta(days=after), set()) for after in range(1, 8)))
+    assert (row.people, row.returning) == (len(today), len(today & later))
+    took = [(one.ended_at - one.created_at) / timedelta(milliseconds=1) for one in answered if one.ended_at]
+    assert row.latency == histogram.stored(histogram.count(took))
+    for share in (0.5, 0.95) if took else ():
+        exact, told = percentile_by_hand(took, share), histogram.percentile(row.latency, share)
+        assert told is not None
+        assert abs(told - exact) <= exact * (histogram.ERROR + 1e-9)
+
+
+def presence_by_day() -> dict[date, set[Any]]:
+    found: dict[date, set[Any]] = {}
+    for one in Message.objects.filter(is_spirit=False, user__isnull=False):
+        found.setdefault(one.timestamp.astimezone(UTC).date(), set()).add(one.user_id)
+    for row in Participant.objects.all():
+        for at in (row.joined_at, *row.stays.values_list("joined_at", flat=True)):
+            found.setdefault(at.astimezone(UTC).date(), set()).add(row.user_id)
+    return found
+
+
+def check_session(row: Session) -> None:
+    """A session: the time of each person added up, and the most at once among all moments at which somebody came."""
+    found = SessionRollup.objects.get(pk=row.pk)
+    assert found.as_of is not None
+    spans = [(one.joined_at, one.left_at or found.as_of) for one in row.participants.all()]
+    spans += [(stay.joined_at, stay.left_at) for one in row.participants.all() for stay in one.stays.all()]
+    assert found.person_us == sum((end - begin) // timedelta(microseconds=1) for begin, end in spans)
+    assert found.peak == max((sum(b <= at < e for b, e in spans) for at, _ in spans), default=0)
+    assert found.people == row.participants.count()
+    assert found.present == row.participants.filter(left_at__isnull=True).count()
+    assert found.messages == row.messages.filter(is_spirit=False).count()
+    assert found.questions == row.turns.count()
+    assert found.answers == row.turns.filter(state="answered").count()
+
+
+def check_everything() -> None:
+    for row in Session.objects.all():
+        check_session(row)
+    for day in DayRollup.objects.all():
+        check_day(day)
+    assert set(presence_by_day()) <= set(DayRollup.objects.values_list("day", flat=True))
+
+
+def tables() -> list[list[Any]]:
+    names = [[f.name for f in model._meta.concrete_fields if f.name not in ("id", "as_of", "person_us")]
+             for model in (SessionRollup, SessionHour, PersonDay, DayRollup)]  # fmt: skip
+    models: list[Any] = [SessionRollup, SessionHour, PersonDay, DayRollup]
+    return [sorted(map(str, m.objects.values_list(*n))) for m, n in zip(models, names, strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_rollups_are_what_the_raw_rows_add_up_to(seed: int) -> None:
+    scatter(random.Random(seed))
+
+    done = rollup()
+
+    assert done is not None
+    assert done.sessions == 8
+    check_everything()
+
+
+def test_what_changes_later_is_counted_and_nothing_else_is(process_id: Any) -> None:
+    scatter(random.Random(7))
+    rollup()
+    room, ada = make_session(), make_guest("Ada")
+    sit(room, process_id, ada)
+    say(room, ada)
+    hang_up(room, ada)
+    sit(room, process_id, ada)
+
+    done, again = rollup(), rollup()
+
+    assert done is not None
+    assert done.sessions == 1
+    assert again == (0, 0)
+    assert Stay.objects.filter(participant__session=room).count() == 1
+    check_everything()
+
+
+def test_counting_anew_finds_the_same() -> None:
+    scatter(random.Random(11))
+    rollup()
+    before = tables()
+
+    done = rollup(since=date(2026, 1, 1))
+
+    assert done is not None
+    assert done.sessions == 8
+    assert tables() == before
+
+
+def test_who_was_erased_is_counted_no_more_as_a_speaker() -> None:
+    scatter(random.Random(13))
+    rollup()
+
+    erase(actor=User.objects.exclude(messages=None).order_by("pk")[0])
+    rollup()
+
+    check_everything()
+
+
+def test_one_counts_at_a_time_and_servers_only_when_it_is_due() -> None:
+    assert lease.take(uuid7(), when_due=False)
+    assert rollup() is None
+    RollupLease.objects.update(lease_until=START)
+
+    assert rollup() == (0, 0)
+    assert refresh(every=60) == (0, 0)
+    assert refresh(every=60) is None
+
+
+def test_a_holder_that_was_taken_for_dead_stops() -> None:
+    former = uuid7()
+    assert lease.take(former, when_due=False)
+    RollupLease.objects.update(lease_until=START)
+    assert lease.take(uuid7(), when_due=False)
+
+    with pytest.raises(lease.Lost):
+        lease.renew(former)
+
+
+def test_measures_of_several_processes_are_added_up() -> None:
+    room, hour = make_session(), START + timedelta(hours=5)
+    key = Key(room.id, hour, "ack")
+
+    for _ in range(2):
+        add_measures({key: {3: 2, 40: 1}}, {(hour, 4002): 3})
+    rollup()
+
+    assert LatencyHour.objects.get().buckets == {"3": 4, "40": 2}
+    assert CloseHour.objects.get().count == 6
+    assert DayRollup.objects.get(day=START.date()).ack == {"3": 4, "40": 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tables_go_back_and_come_again() -> None:
+    call_command("migrate", "sessions_app", "0005", verbosity=0)
+    gone = connection.introspection.table_names()
+    call_command("migrate", verbosity=0)
+
+    assert not {"session_rollups", "stays", "rollup_lease"} & set(gone)
+    assert rollup() is not None

@@ -115,8 +115,10 @@ class ConnectionManager:
             if notice.close:
                 self._close(room, notice.close, notice.close_code)
             elif notice.seq:
-                self._deliver(room, room.feed.offer(_entry(notice)))
-                measures.delivered(room.session_id, notice.text, len(room.live))
+                entries = room.feed.offer(_entry(notice))
+                self._deliver(room, entries)
+                if entries:  # a second copy, or one that waits for a hole, is not delivered now
+                    measures.delivered(room.session_id, notice.text, len(room.live))
                 if room.feed.hole:
                     self._expect(room)
             else:

@@ -28,8 +28,18 @@ class Target:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.is_slow = False
         self.port = 0
+        self.handlers: set[asyncio.Task[None]] = set()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.handlers.add(task)
+        try:
+            await self._answer(reader, writer)
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:-2]
@@ -54,6 +64,10 @@ async def listening() -> AsyncIterator[Target]:
         yield target
     finally:
         server.close()
+        for task in target.handlers:
+            task.cancel()
+        await asyncio.gather(*target.handlers, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
 
 def enter(stack: Stack, target: Target) -> str:

@@ -13,7 +13,15 @@ from sessions_app.prepared import insert
 from sessions_app.security import get_password_hash, new_refresh_token, verify_password
 from sessions_app.services import mails
 from sessions_app.services.sockets import SIGNED_OUT
-from sessions_app.services.tokens import Tokens, access_token, end_all, issue_tokens, refresh_tokens, revoke
+from sessions_app.services.tokens import (
+    Tokens,
+    access_token,
+    check_unchanged,
+    end_all,
+    issue_tokens,
+    refresh_tokens,
+    revoke,
+)
 from sessions_app.text import USER_NAME_MAX, clean_name
 
 __all__ = [
@@ -80,13 +88,16 @@ def _check_password(password: str, user: User) -> None:
 
 
 def _store(user: User) -> bool:
-    """Store a candidate; False where the address is taken."""
+    """Store a candidate; False where the address is taken. Raises `FORBIDDEN` where there is no such guest any more."""
     try:
         with transaction.atomic():
             if user._state.adding:
                 user.save(force_insert=True)
-            else:
-                user.save(update_fields=["email", "name", "password", "is_guest"])
+                return True
+            # The guest may have been erased, or have become another account, since the row was read.
+            guest = User.objects.filter(pk=user.pk, is_active=True, is_guest=True)
+            if not guest.update(email=user.email, name=user.name, password=user.password, is_guest=False):
+                raise _no_guest()
     except IntegrityError:
         return False
     return True
@@ -149,7 +160,11 @@ def upgrade(*, actor: User, email: str, password: str, name: str | None) -> User
 
 def _check_guest(user: User) -> None:
     if not user.is_guest or not user.is_active:
-        raise SeanceError(Code.FORBIDDEN, "Only a guest can be made an account.")
+        raise _no_guest()
+
+
+def _no_guest() -> SeanceError:
+    return SeanceError(Code.FORBIDDEN, "Only a guest can be made an account.")
 
 
 def _turned(guest: User, candidate: User) -> User:
@@ -217,8 +232,9 @@ def finish_reset(*, token: str, password: str) -> User:
 def change_password(*, actor: User, current: str | None, password: str) -> User:
     """Another password for an account; whoever came in with the old one must come in anew.
 
-    Raises `FORBIDDEN` for a guest, and `VALIDATION_ERROR`, also where `current` is not the password. An account that
-    has none, since it came from a provider, gets its first one by a mail (`begin_reset`).
+    Raises `FORBIDDEN` for a guest, `UNAUTHORIZED` where it was changed meanwhile, and `VALIDATION_ERROR`, also where
+    `current` is not the password. An account that has none, since it came from a provider, gets its first one by a mail
+    (`begin_reset`).
     """
     if actor.is_guest:
         raise SeanceError(Code.FORBIDDEN, "A guest has no password.")
@@ -226,6 +242,7 @@ def change_password(*, actor: User, current: str | None, password: str) -> User:
         raise invalid(current_password="This is not the password.")  # noqa: S106  a sentence
     hashed = _hashed(password, actor)
     with transaction.atomic():
+        check_unchanged(actor)  # of two who change it at once, one finds that it is another by now
         _set_password(actor, hashed)
     return actor
 
@@ -245,5 +262,6 @@ def _set_password(user: User, hashed: str) -> None:
 def rename(*, actor: User, name: str) -> User:
     """Give oneself another name. What was said keeps the old one, a seat has it until the next joining."""
     actor.name = clean_name(name, limit=USER_NAME_MAX)
-    actor.save(update_fields=["name"])
+    if not User.objects.filter(pk=actor.pk, is_active=True).update(name=actor.name):
+        raise SeanceError(Code.UNAUTHORIZED, "Come in anew.")  # erased a moment ago: no name is written back
     return actor

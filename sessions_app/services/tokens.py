@@ -45,7 +45,13 @@ def access_token(user: User, family: UUID | None = None, lifetime: timedelta | N
 
 @transaction.atomic
 def issue_tokens(user: User, family: UUID | None = None) -> Tokens:
-    """A fresh pair; `family` is that of the refresh token it replaces."""
+    """A fresh pair; `family` is that of the refresh token it replaces.
+
+    Raises `UNAUTHORIZED` for a person whose sign-ins were ended, or who was erased, since `user` was read: whoever
+    knows only the old password must not get in while it is being changed.
+    """
+    if family is None:
+        check_unchanged(user)
     refresh, now, family = new_refresh_token(), events.now(), family or uuid7()
     RefreshToken.objects.create(
         user=user,
@@ -127,6 +133,16 @@ def end_all(user: User, close_code: int) -> None:
     User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
     user.refresh_from_db(fields=["token_version"])
     publish(close_sockets(sockets_of(user), close_code))
+
+
+def check_unchanged(user: User) -> None:
+    """Hold a person to the end of the transaction; raises `UNAUTHORIZED` where they are gone, banned or signed out
+    everywhere since `user` was read."""
+    rows = User.objects.filter(pk=user.pk, is_active=True, token_version=user.token_version)
+    if connection.features.has_select_for_no_key_update:
+        rows = rows.select_for_update(no_key=True)
+    if not list(rows.values_list("pk")):
+        raise SeanceError(Code.UNAUTHORIZED, "Come in anew.")
 
 
 def lock_user(user_id: UUID) -> None:

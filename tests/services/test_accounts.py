@@ -238,3 +238,60 @@ def test_an_old_refresh_token_and_that_of_a_banned_user_are_refused() -> None:
 
     for token in tokens:
         assert refusal(accounts.refresh_tokens, token).code == Code.UNAUTHORIZED
+
+
+# --- Two at once: what one read before the other's commit ------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_quick_hashes")
+def test_a_login_with_the_old_password_gets_no_tokens_once_it_is_changed() -> None:
+    register()
+    found = accounts.login(email="ada@example.org", password=PASSWORD)
+    accounts.change_password(actor=User.objects.get(), current=PASSWORD, password="another long one 7")
+
+    with pytest.raises(SeanceError) as refused:
+        accounts.issue_tokens(found)
+
+    assert refused.value.code == Code.UNAUTHORIZED
+    assert not RefreshToken.objects.exists()
+
+
+@pytest.mark.usefixtures("_quick_hashes")
+def test_of_two_who_change_a_password_at_once_one_wins() -> None:
+    register()
+    first, second = User.objects.get(), User.objects.get()
+    accounts.change_password(actor=first, current=PASSWORD, password="the first long one 7")
+
+    with pytest.raises(SeanceError) as refused:
+        accounts.change_password(actor=second, current=PASSWORD, password="the second long one 7")
+
+    assert refused.value.code == Code.UNAUTHORIZED
+    assert verify_password("the first long one 7", User.objects.get().password)
+
+
+@pytest.mark.usefixtures("_quick_hashes")
+def test_nothing_is_written_back_into_a_person_who_was_erased() -> None:
+    guest = make_guest()
+    User.objects.filter(pk=guest.pk).update(is_active=False, name="Erased")
+
+    with pytest.raises(SeanceError) as renamed:
+        accounts.rename(actor=guest, name="Eve")
+    with pytest.raises(SeanceError) as upgraded:
+        accounts.upgrade(actor=guest, email="eve@example.org", password=PASSWORD, name=None)
+
+    assert (renamed.value.code, upgraded.value.code) == (Code.UNAUTHORIZED, Code.FORBIDDEN)
+    shell = User.objects.get(pk=guest.pk)
+    assert (shell.name, shell.email, shell.is_guest) == ("Erased", None, True)
+
+
+@pytest.mark.usefixtures("_quick_hashes")
+def test_of_two_upgrades_of_one_guest_the_second_is_refused() -> None:
+    guest = make_guest()
+    first, second = User.objects.get(pk=guest.pk), User.objects.get(pk=guest.pk)
+    accounts.upgrade(actor=first, email="ada@example.org", password=PASSWORD, name=None)
+
+    with pytest.raises(SeanceError) as refused:
+        accounts.upgrade(actor=second, email="eve@example.org", password=PASSWORD, name=None)
+
+    assert refused.value.code == Code.FORBIDDEN
+    assert User.objects.get(pk=guest.pk).email == "ada@example.org"

@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What was loaded stays. Else each full collection walks through all of it, and everybody waits: 90 ms and more.
+        # What was loaded stays. Else each full collection walks through all of it, 70 ms and more, and everybody waits.
         gc.freeze()
         if self.started and self.announce:
             self.announce()

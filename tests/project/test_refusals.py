@@ -25,6 +25,7 @@ from tests.project.helpers import KEY, OTHER_KEY, PRODUCTION
         ({"JWT_SECRET": f"CHANGE-ME-{OTHER_KEY}"}, "JWT_SECRET"),
         ({"SECRET_KEY": OTHER_KEY}, "JWT_SECRET"),
         ({"DEBUG": "true"}, "DEBUG"),
+        ({"WEBHOOK_ALLOW_INTERNAL": "true"}, "WEBHOOK_ALLOW_INTERNAL"),
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
         ({"ALLOWED_HOSTS": "example.org,*"}, "ALLOWED_HOSTS"),
         ({"CORS_ORIGINS": "*"}, "CORS_ORIGINS"),

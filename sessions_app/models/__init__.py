@@ -16,11 +16,12 @@ from sessions_app.models.audit import Act, AuditEntry
 from sessions_app.models.identity import Identity, OAuthAttempt
 from sessions_app.models.invite import Invite
 from sessions_app.models.message import Answer, Event, Message
-from sessions_app.models.participant import Connection, Participant, Role, ServerProcess, Stay
-from sessions_app.models.persona import PersonaVersion, Spending, SpiritPersona, VersionState
+from sessions_app.models.participant import Connection, Participant, Role, ServerProcess, Stay, Stream
+from sessions_app.models.persona import PersonaVersion, Reservation, Spending, SpiritPersona, VersionState
 from sessions_app.models.report import Reason, Report, ReportState
 from sessions_app.models.session import Access, Mode, Pace, Session
 from sessions_app.models.spirit import SpiritTurn, TurnState
+from sessions_app.models.store import Store
 from sessions_app.models.user import User
 from sessions_app.models.webhook import DeliveryState, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -52,6 +53,7 @@ __all__ = [
     "RefreshToken",
     "Report",
     "ReportState",
+    "Reservation",
     "Role",
     "RollupLease",
     "ServerProcess",
@@ -62,6 +64,8 @@ __all__ = [
     "SpiritPersona",
     "SpiritTurn",
     "Stay",
+    "Store",
+    "Stream",
     "TokenKind",
     "TurnState",
     "User",

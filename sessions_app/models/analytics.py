@@ -96,12 +96,19 @@ class PersonDay(models.Model):
 
 
 class DayRollup(models.Model):
-    """One day. `returning` are those of its people who were there again on one of the seven days after it."""
+    """One day. `returning` are those of its people who were there again on one of the seven days after it.
+
+    `ended_us`, `ended_person_us` and `ended_peak` are of the sessions that ended on it: how long they took and the time
+    that people spent there, added up in microseconds, and the most people at once in any of them.
+    """
 
     day = models.DateField(primary_key=True)
     is_stale = models.BooleanField(default=True, db_default=True)
     sessions_opened = models.PositiveIntegerField(default=0)
     sessions_ended = models.PositiveIntegerField(default=0)
+    ended_us = models.BigIntegerField(default=0, db_default=0)
+    ended_person_us = models.BigIntegerField(default=0, db_default=0)
+    ended_peak = models.PositiveIntegerField(default=0, db_default=0)
     people = models.PositiveIntegerField(default=0)
     returning = models.PositiveIntegerField(default=0)
     messages = models.PositiveIntegerField(default=0)

@@ -48,6 +48,9 @@ class Message(models.Model):
             models.Index(
                 fields=["in_reply_to"], name="messages_in_reply_to", condition=models.Q(in_reply_to__isnull=False)
             ),
+            # Few of many: for whoever looks for them, and of no cost to the others.
+            models.Index(fields=["id"], name="messages_deleted", condition=models.Q(deleted_at__isnull=False)),
+            models.Index(fields=["id"], name="messages_off_record", condition=models.Q(off_record=True)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["session", "seq"], name="messages_session_seq"),

@@ -119,3 +119,24 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Stream(models.Model):
+    """An open stream of Server-Sent Events, which has a reader and no seat; `close_code` as of a `Connection`.
+
+    Its process writes it with its head poll, after the fact: so it names session and reader without foreign keys, which
+    a deletion in between would break.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    session = models.UUIDField()
+    user = models.UUIDField(null=True, blank=True, help_text="Empty where nobody said who reads.")
+    process = models.ForeignKey(ServerProcess, on_delete=models.CASCADE, related_name="streams")
+    opened_at = models.DateTimeField(editable=False)
+    close_code = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        db_table = "streams"
+
+    def __str__(self) -> str:
+        return str(self.id)

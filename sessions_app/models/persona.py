@@ -83,3 +83,25 @@ class Spending(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.key} on {self.day}"
+
+
+class Reservation(models.Model):
+    """What is set aside for one call of a model, from before the call until it is settled.
+
+    Past `expires_at` nobody lives who could settle it: the next reservation gives it back to the budgets of its `day`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Plain ids: what is erased meanwhile must not take the count of the budgets with it.
+    session_id = models.UUIDField()
+    user_id = models.UUIDField(null=True)
+    provider = models.CharField(max_length=50)
+    day = models.DateField()
+    tokens = models.PositiveIntegerField()
+    expires_at = models.DateTimeField(help_text="On the database's clock.")
+
+    class Meta:
+        db_table = "spirit_reservations"
+
+    def __str__(self) -> str:
+        return f"{self.tokens} tokens of {self.provider} on {self.day}"

@@ -133,13 +133,16 @@ StreamItem = BoardLine | VoiceDelta | Usage | Finish
 
 
 class ProviderError(Exception):
-    """A provider could not answer. `code` is for logs and metrics; `retryable`: another try may succeed."""
+    """A provider could not answer. `code` is for logs and metrics; `retryable`: another try may succeed; `status` is
+    what the server answered, where it did."""
 
     default_code: ClassVar[str] = "provider_error"
     default_retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str = "", *, code: str | None = None, retryable: bool | None = None) -> None:
-        self.code = code or self.default_code
+    def __init__(
+        self, message: str = "", *, code: str | None = None, retryable: bool | None = None, status: int | None = None
+    ) -> None:
+        self.code, self.status = code or self.default_code, status
         self.retryable = self.default_retryable if retryable is None else retryable
         super().__init__(message or self.code)
 
@@ -186,6 +189,10 @@ class SpiritProvider(Protocol):
     @property
     def name(self) -> str:
         """The registry name, stored with each answer."""
+
+    @property
+    def model(self) -> str:
+        """The model that it asks; empty where there is none."""
 
     def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         """Answer one question. Raises only `ProviderError`."""

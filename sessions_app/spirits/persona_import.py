@@ -24,6 +24,7 @@ MAX_LORE = 100
 _SPECS = {"chara_card_v2": "2.0", "chara_card_v3": "3.0"}
 _FILE_REFERENCE = re.compile(r"#\[\[file:[^\]]*\]\]")
 _IMAGE = re.compile(r"!\[[^\[\]]{0,300}\]\([^()]{0,2000}\)|<img\b[^<>]{0,2000}>", re.IGNORECASE)
+_LINK = re.compile(r"\[([^\[\]]{0,300})\]\([^()]{0,2000}\)")
 _ADDRESS = re.compile(r"\b(?:https?|data|file):\S+", re.IGNORECASE)
 _MACRO = re.compile(r"\{\{\s*(char|user|original)\s*\}\}|<(BOT|USER)>", re.IGNORECASE)
 _SECTIONS = {
@@ -56,10 +57,15 @@ def _prose(text: object, limit: int = MAX_VOICE) -> str:
     """Text with its lines kept, invisible and control characters taken out, cut at `limit` characters."""
     if not isinstance(text, str):
         return ""
-    # An image is neither shown nor fetched, and an address is nothing that a spirit should know.
-    text = _ADDRESS.sub("", _IMAGE.sub("", text))
+    text = _bare(text)
     kept = (c for c in unicodedata.normalize("NFC", text) if c == "\n" or unicodedata.category(c)[0] != "C")
     return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()[:limit]
+
+
+def _bare(text: str) -> str:
+    """Without images, which are neither shown nor fetched, and addresses, which no spirit should know: of a link its
+    words stay."""
+    return _ADDRESS.sub("", _LINK.sub(r"\1", _IMAGE.sub("", text)))
 
 
 def _slug(name: str) -> str:
@@ -68,7 +74,7 @@ def _slug(name: str) -> str:
 
 
 def _said(lines: list[str]) -> tuple[str, ...]:
-    spoken = (fit_words(clean(line)) for line in lines[:MAX_LINES])
+    spoken = (fit_words(clean(_bare(line))) for line in lines[:MAX_LINES])
     return tuple(dict.fromkeys(line for line in spoken if line))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import msgspec
 
 from .base import MAX_GLYPHS, MAX_WORDS, Persona, SpiritRequest
@@ -47,6 +50,8 @@ MAX_BYTES = 256 * 1024
 # Characters of each text, and how many entries of each list.
 MAX_TEXT = {"name": 50, "voice": 6_000, "refusal": 200, "summary": 300, "theme": 200}
 MAX_ENTRIES = 400
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -68,6 +73,12 @@ def check(persona: Persona) -> list[str]:
     wrong += [
         f"{name} is missing" for name in ("slug", "name", "voice", "refusal") if not getattr(persona, name).strip()
     ]
+    if not _SLUG.fullmatch(persona.slug) or len(persona.slug) > 50:
+        wrong.append("slug must be words of a-z and 0-9 with hyphens between them, of 50 characters at most")
+    if not _LOCALE.fullmatch(persona.locale) or len(persona.locale) > 10:
+        wrong.append("locale must be a language, such as en or es-MX")
+    if any(unicodedata.category(char)[0] == "C" for char in persona.name):
+        wrong.append("name has invisible characters")
     if len(msgspec.json.encode(persona)) > MAX_BYTES:
         wrong.append(f"it is larger than {MAX_BYTES // 1024} KiB")
     for name in ("greetings", "farewells", "examples", "lore"):

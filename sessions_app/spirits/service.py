@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+
+import structlog
 
 from .base import (
     BoardLine,
@@ -29,7 +30,7 @@ from .speech import board_line, clean, count_words, fit_words, format_response, 
 
 __all__ = ["FIRST_ITEM_S", "TOTAL_S", "format_response", "generate_response"]
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FIRST_ITEM_S = 6.0
 TOTAL_S = 20.0
@@ -43,6 +44,12 @@ def _why(error: ProviderError) -> Degraded:
     if error.code == "budget":
         return "budget"
     return "filtered" if isinstance(error, Refused) else "provider_down"
+
+
+def _call(provider: SpiritProvider, began: float) -> dict[str, str | int]:
+    """What a line of the log says of one provider's part in an answer; nothing that anybody asked or heard."""
+    ms = round((asyncio.get_running_loop().time() - began) * 1000)
+    return {"provider": provider.name, "model": provider.model, "ms": ms}
 
 
 class _Answer:
@@ -89,7 +96,7 @@ class _Answer:
             return []
         problem = output_problem(said) or ("leak" if recites(said, self.secrets) else None)
         if problem:
-            log.info("spirit sentence filtered", extra={"reason": problem})
+            log.info("spirit_sentence_filtered", reason=problem)
             if self.board is None:
                 raise Refused("the first sentence was filtered", code="filtered")
             self.full = self.filtered = True
@@ -135,7 +142,7 @@ async def _play(
             except ProviderError:
                 raise
             except Exception as error:
-                log.exception("spirit provider broke its contract", extra={"provider": provider.name})
+                log.exception("spirit_provider_crashed", provider=provider.name, model=provider.model)
                 raise Unavailable(f"{provider.name} broke its contract") from error
             match item:
                 case BoardLine(text=text):
@@ -153,7 +160,7 @@ async def _play(
         yield out
     if answer.board is None:
         raise Degenerate(f"{provider.name} said nothing")
-    yield finish or Finish("oracle" if provider.name == "oracle" else "llm", None, provider.name, "")
+    yield finish or Finish("oracle" if provider.name == "oracle" else "llm", None, provider.name, provider.model)
 
 
 async def generate_response(
@@ -170,7 +177,8 @@ async def generate_response(
     Providers are tried in order, any named "oracle" last (see `registry.build_providers`). A provider that has
     released its board line is never replaced: if it breaks off, the answer ends there and `degraded` says why.
     `degraded` is the caller's own reason (e.g. "budget") to start with. `first_item_s` is per provider, `total_s`
-    for all before the oracle together, in seconds. Raises the last `ProviderError` when nobody answered.
+    for all before the oracle together, in seconds. Where even the oracle's answer was filtered, the persona's refusal
+    is given. Raises the last `ProviderError` when nobody answered.
     Close the generator (`aclose`) to cancel: the provider's stream is closed with it.
     """
     board = get_layout(layout) if isinstance(layout, str) else layout
@@ -184,6 +192,7 @@ async def generate_response(
         until = loop.time() + total_s if provider.name == "oracle" else ends_at
         if until <= loop.time():
             continue
+        began = loop.time()
         play = _play(provider, request, answer, first_s=first_item_s, ends_at=until)
         try:
             async with aclosing(play):
@@ -192,16 +201,24 @@ async def generate_response(
                         for out in answer.close():
                             yield out
                         why: Degraded | None = "filtered" if answer.filtered else degraded or item.degraded
+                        if provider.name != "oracle":
+                            log.info("spirit_provider_answered", **_call(provider, began), filtered=answer.filtered)
                         yield Finish(item.source, why, item.provider, item.model)
                         return
                     yield item
         except ProviderError as error:
-            log.warning("spirit provider failed", extra={"provider": provider.name, "code": error.code})
+            log.warning("spirit_provider_failed", **_call(provider, began), status=error.status, reason=error.code)
             last, reason = error, _why(error)
             if answer.board is not None:
                 for out in [*answer.flush(), *answer.close()]:
                     yield out
-                yield Finish("oracle" if provider.name == "oracle" else "llm", reason, provider.name, "")
+                yield Finish("oracle" if provider.name == "oracle" else "llm", reason, provider.name, provider.model)
                 return
             degraded = degraded or reason
-    raise last
+    if not (chain and chain[-1].name == "oracle" and isinstance(last, Refused)):
+        raise last
+    # Somebody's name, or words said back, made the oracle's own answer one that may not be given: it declines.
+    persona = request.persona
+    yield BoardLine(board_line(persona.refusal, board, persona.limits.max_glyphs).upper())
+    yield VoiceDelta(persona.refusal)
+    yield Finish("oracle", "filtered", "oracle", f"{persona.slug}@{persona.version}")

@@ -13,7 +13,7 @@ from sessions_app.spirits.oracle.reply import answer
 from sessions_app.spirits.personas import load_persona
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "spirit.md"
-_TITLE = re.compile(r"^### \d+\. .+?\n\n`(?P<slug>[a-z-]+)` \((?P<locale>\w+)\), seed (?P<seed>\d+)\n\n```\n", re.M)
+_TITLE = re.compile(r"^### \d+\. .+?\n\n`(?P<slug>[a-z-]+)` \((?P<locale>\w+)\), seed (?P<seed>\d+)\n\n```text\n", re.M)
 
 
 class Conversation(NamedTuple):

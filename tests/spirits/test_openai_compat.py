@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import time
 from collections.abc import Sequence
 
 import pytest
+from django.conf import settings
 
+from seance_project import logs
 from sessions_app.spirits.base import (
     BoardLine,
     Degenerate,
@@ -211,3 +215,31 @@ def test_a_cut_after_the_board_line_keeps_the_board_line() -> None:
 def test_a_provider_without_a_model_is_rejected() -> None:
     with pytest.raises(Rejected):
         OpenAICompatProvider(ProviderSettings())
+
+
+def test_a_call_is_one_line_of_the_log_that_says_why_it_failed_and_nothing_of_what_was_asked() -> None:
+    stream = io.StringIO()
+
+    async def run() -> None:
+        async with serving((429, ("{}",)), (200, GOOD)) as server:
+            provider = OpenAICompatProvider(server.settings())
+            for question in ("Where is Ada's ring?", "And her coat?"):
+                async for _ in generate_response(ask(question), [provider, OracleProvider()]):
+                    pass
+            await provider.aclose()
+
+    logs.configure(level="INFO", as_json=True, stream=stream)
+    try:
+        asyncio.run(run())
+    finally:
+        logs.configure(level=settings.SEANCE.log_level, as_json=settings.SEANCE.is_production)
+
+    failed, answered = [json.loads(line) for line in stream.getvalue().splitlines()]
+    common = {"provider": "openai_compat", "model": "m", "logger": "sessions_app.spirits.service"}
+    assert {key: failed[key] for key in common} == {key: answered[key] for key in common} == common
+    assert (failed["event"], failed["level"]) == ("spirit_provider_failed", "warning")
+    assert (failed["status"], failed["reason"]) == (429, "http_429")
+    assert (answered["event"], answered["level"], answered["filtered"]) == ("spirit_provider_answered", "info", False)
+    assert all(0 <= line["ms"] < 3000 for line in (failed, answered))
+    assert "ring" not in stream.getvalue()
+    assert "127.0.0.1" not in stream.getvalue()

@@ -7,9 +7,11 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sessions_app.spirits.persona_import import PersonaImportError, from_card, from_steering, to_card
 from sessions_app.spirits.personas import bundled, load_persona
+from sessions_app.spirits.probes import check
 
 STEERING = """---
 inclusion: always
@@ -63,6 +65,26 @@ def test_a_steering_file_becomes_a_persona() -> None:
     assert persona.lore[0].keys == ("lamp", "light")
     assert (persona.examples[0].board, persona.examples[0].voice) == ("NO. BUT IT IS LIT", "No. But it is lit.")
     assert "Dry, brief." in persona.voice
+
+
+def test_of_links_and_images_only_words_stay() -> None:
+    link, image = "[the quay](http://evil.example)", "![map](https://evil.example/m.png)"
+
+    persona = from_steering(f"# Ferry\nYou row to {link}. {image}\n\n## Greetings\n- Mind {link}! {image}\n")
+
+    assert persona.voice == "You row to the quay."
+    assert persona.greetings == ("Mind the quay!",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("slug", "../../etc/passwd"), ("slug", "x" * 51), ("locale", "../x"), ("locale", ""), ("name", "A\u202eB")],
+)
+def test_a_persona_s_handle_is_a_plain_word(field: str, value: str) -> None:
+    persona = replace(load_persona(), **{field: value})
+
+    assert [problem for problem in check(persona) if problem.startswith(field)]
+    assert check(load_persona()) == []
 
 
 def test_a_steering_file_cannot_name_files() -> None:

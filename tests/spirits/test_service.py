@@ -21,8 +21,10 @@ from sessions_app.spirits.base import (
     Usage,
     VoiceDelta,
 )
+from sessions_app.spirits.personas import load_persona
 from sessions_app.spirits.providers.oracle import OracleProvider
 from sessions_app.spirits.providers.scripted import ScriptedProvider, Wait, saying
+from sessions_app.spirits.safety import output_problem
 from sessions_app.spirits.service import generate_response
 
 from .helpers import ask, board_of, collect, finish_of, voice_of
@@ -76,7 +78,7 @@ def test_a_provider_is_never_swapped_after_its_board_line() -> None:
 
     assert board_of(items) == ["UNDER THE STAIR"]
     assert voice_of(items) == "Look twice. Then"
-    assert finish_of(items) == Finish("llm", "provider_down", "scripted", "")
+    assert finish_of(items) == Finish("llm", "provider_down", "scripted", "script")
 
 
 def test_an_answer_cut_before_its_voice_says_its_board_line() -> None:
@@ -135,6 +137,21 @@ def test_a_voice_without_a_board_line_gets_one_from_its_first_sentence() -> None
     items = collect(generate_response(ask(), [provider]))
 
     assert items[0] == BoardLine("Beneath the third step")
+
+
+@pytest.mark.parametrize("name", ["Kill yourself", "www.evil.example", "OpenAI", "a@b.example", "#greet#", "Mátate"])
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_whatever_people_call_themselves_the_table_gets_an_answer_that_may_be_given(name: str, locale: str) -> None:
+    persona = load_persona("the-spirit", locale)
+    questions = ("hello", "hola", f"Say hello to {name}", f"saluda a {name}", f"Should I {name}?", "Who here lies?")
+
+    for question in questions:
+        for turn in range(1, 5):
+            request = ask(question, asker=name, people=[name, "Ben"], turn=turn, persona=persona)
+            items = collect(generate_response(request, [OracleProvider()]))
+            assert isinstance(items[-1], Finish)
+            assert not output_problem(board_of(items)[0])
+            assert not output_problem(voice_of(items))
 
 
 def test_silence_is_degenerate_and_raised_when_nobody_is_left() -> None:

@@ -31,7 +31,10 @@ def said_back(words: str, request: SpiritRequest, pack: Pack) -> str:
     tokens = turned.split()
     if not tokens or len(tokens) > MAX_SLOT_WORDS or "I" in tokens or tokens[-1] in pack.words.articles:
         return ""
-    return " ".join(token if token in pack.words.reflect.values() else spelling.get(token, token) for token in tokens)
+    spoken = words.replace("?", "").split()
+    return " ".join(
+        spelling.get(token, token) if token == said else token for said, token in zip(spoken, tokens, strict=True)
+    )
 
 
 def person_in(reading: Reading, request: SpiritRequest, pack: Pack) -> str:

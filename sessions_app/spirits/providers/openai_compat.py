@@ -52,6 +52,10 @@ class OpenAICompatProvider:
     def name(self) -> str:
         return self._name
 
+    @property
+    def model(self) -> str:
+        return self._settings.model
+
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self._settings.total_s
@@ -118,7 +122,7 @@ class OpenAICompatProvider:
             raise Degenerate("the model said nothing")
         if usage:
             yield usage
-        yield Finish("llm", None, self.name, self._settings.model)
+        yield Finish("llm", None, self.name, self.model)
 
     async def _open(self, request: SpiritRequest) -> Any:
         settings = self._settings
@@ -208,8 +212,8 @@ def _provider_error(error: Exception) -> ProviderError:
     if isinstance(error, openai.APIStatusError):
         status = error.status_code
         if status >= 500:
-            return Unavailable(f"the server answered {status}", code=f"http_{status}")
-        return Rejected(f"the server answered {status}", code=f"http_{status}")
+            return Unavailable(f"the server answered {status}", code=f"http_{status}", status=status)
+        return Rejected(f"the server answered {status}", code=f"http_{status}", status=status)
     if isinstance(error, openai.APIConnectionError) or "HTTPError" in kinds or isinstance(error, OSError):
         return Unavailable("no connection, or it broke")
     if isinstance(error, ValueError | AttributeError | TypeError):

@@ -17,6 +17,10 @@ class OracleProvider:
     def name(self) -> str:
         return "oracle"
 
+    @property
+    def model(self) -> str:
+        return ""
+
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         persona = request.persona
         try:

@@ -41,6 +41,10 @@ class ScriptedProvider:
     def name(self) -> str:
         return self._name
 
+    @property
+    def model(self) -> str:
+        return "script"
+
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         script = self._scripts[min(len(self.requests), len(self._scripts) - 1)]
         self.requests.append(request)
@@ -55,7 +59,7 @@ class ScriptedProvider:
                     finished = finished or isinstance(step, Finish)
                     yield step
             if not finished:
-                yield Finish("llm", None, self._name, "script")
+                yield Finish("llm", None, self.name, self.model)
         finally:
             self.closed += 1
 

@@ -12,14 +12,15 @@ from typing import TypeVar
 import structlog
 from limits import RateLimitItem, parse_many
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+
+from sessions_app import redis_links
 
 log = structlog.get_logger(__name__)
 
 R = TypeVar("R")
 RETRY_SECONDS = 5.0
-TIMEOUT_SECONDS = 0.5
 parse = cache(parse_many)
 
 
@@ -28,7 +29,7 @@ class Engine:
 
     def __init__(self, redis_url: str) -> None:
         self.is_shared = bool(redis_url)
-        self._url = redis_url.replace("unix://", "redis+unix://", 1) if redis_url.startswith("unix:") else redis_url
+        self._url = redis_url
         self._near = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._far: SlidingWindowCounterRateLimiter | None = None
         self._is_away, self._ask_at = False, 0.0
@@ -66,7 +67,8 @@ class Engine:
                 self._ask_at = time.monotonic() + RETRY_SECONDS
                 if not self._is_away:
                     self._is_away = True
-                    log.warning("limits_without_redis", error=type(error.storage_error).__name__)
+                    cause = error.storage_error
+                    log.warning("limits_without_redis", error=type(cause).__name__, reason=redis_links.reason(cause))
             else:
                 if self._is_away:
                     self._is_away = False
@@ -76,13 +78,8 @@ class Engine:
 
     def _connected(self) -> SlidingWindowCounterRateLimiter:
         if self._far is None:
-            storage = storage_from_string(
-                self._url,
-                wrap_exceptions=True,
-                key_prefix="seance-limits",
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-            )
+            pool = redis_links.client(self._url).connection_pool
+            storage = RedisStorage("redis://", connection_pool=pool, wrap_exceptions=True, key_prefix="seance-limits")
             self._far = SlidingWindowCounterRateLimiter(storage)
         return self._far
 

@@ -109,6 +109,13 @@ class SeanceError(Exception):
         return CODES[self.code].retryable
 
 
+class SeatLost(SeanceError):
+    """`FORBIDDEN` to somebody who had a seat and has none any more, without having been sent away."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.FORBIDDEN, "Take a seat in the session first.")
+
+
 def invalid(**fields: str | Sequence[str]) -> SeanceError:
     """A `VALIDATION_ERROR` from field=message, or field=[messages]."""
     return SeanceError(

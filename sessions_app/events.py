@@ -282,9 +282,12 @@ class TurnData(Struct, frozen=True):
 
 
 class WelcomeSpirit(Struct, frozen=True):
-    """What the spirit does at the moment."""
+    """What the spirit does at the moment, the questions that wait, next one first, and in a circle who may ask."""
 
     turn: TurnData | None
+    queue: list[QuestionQueued] = []
+    merged: list[QuestionMerged] = []
+    circle: CircleTurn | None = None
 
 
 class Welcome(Struct, frozen=True):

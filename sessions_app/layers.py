@@ -1,7 +1,7 @@
 """sessions_app, the one door out: the channel layer over Redis, with what one process full of sockets needs of it.
 
 channels_redis's pub/sub layer sends one message a round trip; `group_send_many` sends any number in one. While Redis is
-away it says so once, and its memberships come back with the connection.
+away it says so once, and its memberships come back with the connection, to whoever is the primary then.
 """
 
 import asyncio
@@ -9,16 +9,29 @@ from typing import Any
 
 import structlog
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
-from channels_redis.utils import _wrap_close, decode_hosts
+from channels_redis.utils import _wrap_close
 from redis.exceptions import RedisError
+
+from sessions_app import redis_links
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 0.5
+# A subscriber who hears nothing asks whether the other end is still there, and goes where it gets no answer: a machine
+# that was cut off closes no connection.
+ASK_SECONDS, GIVE_UP_SECONDS = 3, 2
 
 
 class Shard(RedisSingleShardConnection):
-    """One Redis server."""
+    """One Redis server, or the one that its Sentinels name."""
+
+    _redis: Any
+    _pubsub: Any
+
+    def _ensure_redis(self) -> None:
+        if self._pubsub is None:
+            link = redis_links.async_client(self.host, health_check_interval=ASK_SECONDS)
+            self._redis, self._pubsub = link, link.pubsub()
 
     async def publish_many(self, messages: list[tuple[str, bytes]]) -> None:
         """Publish in one round trip; raises what Redis raises."""
@@ -36,7 +49,10 @@ class Shard(RedisSingleShardConnection):
                 if self._pubsub is None or not self._pubsub.subscribed:
                     await asyncio.sleep(0.05)
                     continue
+                # Else redis-py would make it anew by itself, to where it went before: Sentinels were not asked.
+                await self._pubsub.connect()
                 message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
+                await self._leave_the_silent()
                 if is_away:
                     is_away = False
                     log.info("redis_back")
@@ -44,16 +60,23 @@ class Shard(RedisSingleShardConnection):
             except (TimeoutError, RedisError, OSError) as error:
                 if not is_away:
                     is_away = True
-                    log.warning("redis_away", error=type(error).__name__)
+                    log.warning("redis_away", error=type(error).__name__, reason=redis_links.reason(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _leave_the_silent(self) -> None:
+        """Close a connection whose other end has not even answered to being asked; raises `TimeoutError`."""
+        connection = self._pubsub.connection
+        if asyncio.get_running_loop().time() > connection.next_health_check + GIVE_UP_SECONDS:
+            await connection.disconnect(nowait=True)
+            raise TimeoutError
 
 
 class LoopLayer(RedisPubSubLoopLayer):
-    """The layer of one event loop."""
+    """The layer of one event loop; `hosts` is a list of one, as in REDIS_URL."""
 
-    def __init__(self, hosts: Any = None, **options: Any) -> None:
+    def __init__(self, hosts: list[str], **options: Any) -> None:
         super().__init__(hosts=hosts, **options)
-        self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
+        self._shards = [Shard(url, self) for url in hosts]
 
     async def group_send_many(self, messages: dict[str, dict[str, Any]]) -> None:
         """Send one message to each group, in one round trip to each Redis server."""

@@ -5,7 +5,7 @@ Each predicate raises the `SeanceError` that the caller shall see, or returns.
 
 from uuid import UUID
 
-from sessions_app.errors import Code, SeanceError
+from sessions_app.errors import Code, SeanceError, SeatLost
 from sessions_app.models import Access, Participant, Role, Session, User
 
 
@@ -81,7 +81,7 @@ def may_speak(participant: Participant | None, *, is_host: bool) -> None:
     if participant.is_muted:
         raise SeanceError(Code.FORBIDDEN, "The host has muted you.")
     if participant.left_at is not None and not is_host:
-        raise SeanceError(Code.FORBIDDEN, "Take a seat in the session first.")
+        raise SeatLost
 
 
 def may_delete(session: Session, author_id: object, user: User | None) -> None:

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Field, Model, QuerySet
+
+from sessions_app import replica
 
 M = TypeVar("M", bound=Model)
 
@@ -61,6 +63,7 @@ class Prepared:
 
     def rows(self, *ids: UUID, numbers: Sequence[int] = (), **fixed: object) -> list[tuple[Any, ...]]:
         """The rows, with values of the fields' Python types."""
+        connection = connections[replica.alias()]
         key = (connection.vendor, len(ids), *fixed.items())
         plan = self._plans.get(key)
         if plan is None:
@@ -72,7 +75,7 @@ class Prepared:
         if connection.vendor == "postgresql":
             with connection.wrap_database_errors:
                 connection.ensure_connection()
-                with psycopg.Cursor(connection.connection) as raw:
+                with cursor_class(connection.connection) as raw:
                     raw.execute(plan.sql, bound, prepare=True, binary=True)
                     return raw.fetchall()
         with connection.cursor() as cursor:
@@ -87,6 +90,14 @@ class Prepared:
             room = 1 << (len(part) - 1).bit_length()
             found += self.rows(*part, *part[-1:] * (room - len(part)), **fixed)
         return found
+
+
+cursor_class: type[psycopg.Cursor[Any]] = psycopg.Cursor  # what watches statements replaces it
+
+
+def raw_cursor() -> psycopg.Cursor[Any]:
+    """A cursor of psycopg's own on the connection, which is open."""
+    return cursor_class(connection.connection)
 
 
 def _compile(queryset: QuerySet[Any, Any]) -> _Plan:
@@ -147,7 +158,7 @@ def _execute(sql: str, fields: Fields, rows: Sequence[Model]) -> None:
         connection.ensure_connection()
         if connection.vendor == "postgresql":
             values = [[getattr(row, field.attname) for field in fields] for row in rows]
-            with psycopg.Cursor(connection.connection) as raw:
+            with raw_cursor() as raw:
                 if len(values) == 1:
                     raw.execute(sql, values[0], prepare=True)
                 else:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
@@ -52,6 +52,8 @@ def translate(error: BaseException) -> SeanceError:
         return SeanceError(Code.VALIDATION_ERROR, details=_by_field(error.detail))
     if isinstance(error, exceptions.ParseError):
         return invalid(non_field_errors=str(error.detail))
+    if isinstance(error, DisallowedHost):
+        return invalid(host="This server does not go by that name. Those it goes by are in ALLOWED_HOSTS.")
     if isinstance(error, SuspiciousOperation | UnreadablePostError):
         return invalid(non_field_errors="The request cannot be read.")
     if isinstance(error, OperationalError | InterfaceError):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from sessions_app import events, inputs
+from sessions_app import events, figures, inputs
 from sessions_app.api import shapes
 from sessions_app.errors import CODES, Code
 from sessions_app.spirits.layouts import BoardWord, Layout, Point
@@ -39,6 +39,15 @@ _CARD = shapes.SpiritCard(
     True,
     "A program made of rules speaks here, not a person.",
 )
+_ACTIVITY: dict[str, Any] = {
+    "people": 4, "messages": 60, "messages_per_person": 15.0, "questions": 20, "answers": 19, "degraded": 1,
+    "failed": 1, "answer_latency": figures.Latency(19, 2210.5, 4310.9, 5216.2), "invites": 1, "invites_used": 1,
+    "invite_joins": 3, "ack": figures.Latency(60, 3.8, 8.2, 12.0), "delivery": figures.Latency(320, 4.2, 9.0, 14.5),
+}  # fmt: skip
+_TOTALS = _ACTIVITY | {
+    "returning": 2, "sessions_opened": 1, "sessions_ended": 1, "mean_duration_ms": 5400000.0, "mean_people": 3.2,
+    "peak_people": 4,
+}  # fmt: skip
 
 SAMPLES: dict[Any, Any] = {
     events.SessionData: _SESSION,
@@ -62,6 +71,26 @@ SAMPLES: dict[Any, Any] = {
     shapes.ResetSent: shapes.ResetSent(),
     shapes.VerificationSent: shapes.VerificationSent(),
     shapes.Revoked: shapes.Revoked(),
+    figures.Overview: figures.Overview(
+        since=NOW.date(),
+        until=NOW.date(),
+        as_of=NOW,
+        live=figures.Live(1, 3, 4),
+        total=figures.Totals(**_TOTALS),
+        days=[figures.DayFigures(day=NOW.date(), **_TOTALS)],
+    ),
+    figures.SessionFigures: figures.SessionFigures(
+        session_id=SESSION,
+        as_of=NOW,
+        started_at=NOW,
+        ended_at=None,
+        duration_ms=5400000.0,
+        present=3,
+        peak_people=4,
+        mean_people=3.2,
+        days=[figures.SessionDay(day=NOW.date(), **_ACTIVITY)],
+        **_ACTIVITY,
+    ),
     shapes.ReportMade: shapes.ReportMade(REPORT, "spam", NOW, "open"),
     shapes.ReportData: shapes.ReportData(
         REPORT,

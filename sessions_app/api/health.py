@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
+from msgspec import UNSET
 
 from sessions_app import events, health
 from sessions_app.api.envelope import JSON, encode
@@ -13,7 +14,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 @csrf_exempt
 async def overall(request: HttpRequest) -> HttpResponse:
-    """What can be reached; 503 where the database cannot."""
+    """What can be reached; 503 where the database cannot, or lacks migrations."""
     return await _answer(request)
 
 
@@ -35,12 +36,14 @@ async def _answer(request: HttpRequest, *, draining: bool = False) -> HttpRespon
     if request.method not in ("GET", "HEAD"):
         return wrong_method()
     found = await health.look()
-    well = found.database == "connected" and not draining
+    well = found.is_fit and not draining
     body = Health(
         status="healthy" if well else "unhealthy",
         database=found.database,
         cache=found.cache,
         channel_layer=found.channel_layer,
+        replica=found.replica or UNSET,
         timestamp=events.now(),
+        reasons=(found.reasons | ({"server": "draining"} if draining else {})) or UNSET,
     )
     return HttpResponse(encode(body), JSON, 200 if well else 503, headers=NO_STORE)

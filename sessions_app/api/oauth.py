@@ -21,8 +21,7 @@ from sessions_app.api.signing import HEADER_ONLY, SIGNED_IN, TRANSPORT, Entrance
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import OAuthCode, OAuthStart, read
 from sessions_app.models import OAuthAttempt
-from sessions_app.oauth.client import check_issuer
-from sessions_app.oauth.providers import Provider
+from sessions_app.oauth.providers import Provider, check_issuer
 from sessions_app.services import oauth as services
 from sessions_app.services.tokens import issue_tokens
 
@@ -39,7 +38,7 @@ ERROR = parameter("error", {"type": "string"}, "Why the provider gives nothing."
 ISSUER = parameter("iss", {"type": "string"}, "Who gives it (RFC 9207).")
 CODE_MAX = 8192  # some providers pack a lot into one
 BROWSER, BROWSER_PATH, BROWSER_SECONDS = "seance_oauth", "/api/auth/oauth", 600
-ELSEWHERE: dict[tuple[int, str], Any] = {(302, "text/html"): str}
+ELSEWHERE: dict[tuple[int, str], Any] = {(302, "text/html"): (str, "")}  # its `Location` says it all
 
 
 class Providers(Door):

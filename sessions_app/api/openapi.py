@@ -15,7 +15,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from sessions_app import events
+from sessions_app import events, figures
 from sessions_app.api import shapes
 from sessions_app.api.envelope import JSON
 from sessions_app.api.examples import error_example, example_of
@@ -103,15 +103,21 @@ def operation(
     body: type[msgspec.Struct] | None = None,
     parameters: Iterable[OpenApiParameter] = (),
     caller: Literal["known", "anyone"] = "anyone",
-    others: Mapping[tuple[int, str], Any] | None = None,
+    others: Mapping[tuple[int, str], tuple[Any, Any]] | None = None,
 ) -> Callable[[F], F]:
-    """Describe one method: its answers by status, the errors it can have, and who may call it."""
+    """Describe one method: its answers by status, the errors it can have, and who may call it.
+
+    `others` are answers without the envelope, by status and media type: what they are, and an example.
+    """
     codes = {*errors, *EVERYWHERE}
     if body is not None:
         codes |= {Code.VALIDATION_ERROR, Code.UNSUPPORTED_MEDIA_TYPE}
-    responses: dict[Any, Any] = dict(others or {})
+    responses: dict[Any, Any] = {
+        (status, media): OpenApiResponse(kind, summary, [_example(value, status, media)])
+        for (status, media), (kind, value) in (others or {}).items()
+    }
     for status, kind in answers.items():
-        responses[status, JSON] = OpenApiResponse(kind, summary, [_sample(kind, status)])
+        responses[status, JSON] = OpenApiResponse(kind, summary, [_example(example_of(kind), status, JSON)])
     for status in sorted({CODES[code].status for code in codes}):
         of_status = sorted(code for code in codes if CODES[code].status == status)
         said = " · ".join(f"`{code}`: {CODES[code].message}" for code in of_status)
@@ -133,8 +139,8 @@ def operation(
     )
 
 
-def _sample(kind: type[msgspec.Struct], status: int) -> OpenApiExample:
-    return OpenApiExample("Answer", example_of(kind), response_only=True, status_codes=[str(status)])
+def _example(value: Any, status: int, media: str) -> OpenApiExample:
+    return OpenApiExample("Answer", value, response_only=True, status_codes=[str(status)], media_type=media)
 
 
 def parameter(name: str, schema: dict[str, Any], description: str, *, place: Place = "query") -> OpenApiParameter:
@@ -172,7 +178,7 @@ def add_the_rest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     kinds = [events.MessageData, events.AnswerData, shapes.SignedIn, shapes.SignedInByCookie, Health, Alive]
     for name, schema in msgspec.json.schema_components(kinds, ref_template=REF)[1].items():
         schemas.setdefault(name, schema)
-    for kind in (*vars(events).values(), *vars(shapes).values()):
+    for kind in (*vars(events).values(), *vars(figures).values(), *vars(shapes).values()):
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__name__ in schemas:
             _date(kind, schemas[kind.__name__]["properties"])
     result["paths"] |= {
@@ -195,6 +201,7 @@ DOCUMENT: dict[str, Any] = {
         {"name": "sessions", "description": "Sessions, their people, and what was said in them."},
         {"name": "messages", "description": "The same acts as over the WebSocket."},
         {"name": "moderation", "description": "What the host and staff do to people in a session; invites into it."},
+        {"name": "analytics", "description": "What happened, counted: for staff and hosts."},
         {"name": "spirits", "description": "Published personas, and the board."},
         {"name": "auth", "description": "Guests, accounts and their tokens."},
         {"name": "health", "description": "For probes; these answers have no envelope."},

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TypeVar
 
 from django.db.models import Model, QuerySet
@@ -13,6 +14,7 @@ SEQ_MAX = 2**63 - 1
 PER_PAGE_MAX = 100
 M = TypeVar("M", bound=Model)
 _INTEGER = re.compile(r"-?[0-9]{1,19}")  # ASCII only: int() also takes the digits of other scripts
+_DAY = re.compile(r"(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}")
 _BOOLEAN = {"true": True, "false": False}
 
 
@@ -46,6 +48,19 @@ class Query:
         if raw not in _BOOLEAN:
             self.wrong[name] = ["Must be true or false."]
         return _BOOLEAN.get(raw)
+
+    def day(self, name: str, default: date) -> date:
+        """A day as `YYYY-MM-DD`."""
+        raw = self.given.get(name)
+        if raw is None:
+            return default
+        try:
+            if _DAY.fullmatch(raw):
+                return date.fromisoformat(raw)
+        except ValueError:
+            pass
+        self.wrong[name] = ["A day is written YYYY-MM-DD, and not before 1970."]
+        return default
 
     def choice(self, name: str, options: Sequence[str], default: str) -> str:
         """One of the options."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -12,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app.api.envelope import refusal
 from sessions_app.api.errors import translate
-from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.errors import Code, SeanceError
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -22,7 +23,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """handler400: a foreign host name, or anything else that smells of an attack."""
-    return refusal(invalid(non_field_errors="The request cannot be read."))
+    return refusal(translate(exception or SuspiciousOperation()))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

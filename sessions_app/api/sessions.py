@@ -15,6 +15,7 @@ from sessions_app.api.query import PER_PAGE_MAX, SEQ_MAX, Query, page_of
 from sessions_app.api.shapes import HistoryMeta, HostMeta, Messages, PageMeta
 from sessions_app.errors import Code, SeanceError
 from sessions_app.inputs import CreateSession, UpdateSession, read
+from sessions_app.selectors import cached
 from sessions_app.selectors.sessions import listed_sessions, participants, visible_session
 from sessions_app.selectors.shapes import session_data
 from sessions_app.services import sessions as services
@@ -23,7 +24,7 @@ from sessions_app.services.accounts import access_token
 NOTHING = UUID(int=0)
 ORDERINGS = ("-created_at", "created_at", "name", "-name")
 INVITE_MAX = 200
-HISTORY_DEFAULT, HISTORY_MAX = 50, 200
+HISTORY_DEFAULT, HISTORY_MAX = cached.LATEST, 200
 
 ONE = enveloped("SessionAnswer", events.SessionData)
 OPENED = enveloped("OpenedSessionAnswer", events.SessionData, HostMeta)
@@ -108,7 +109,7 @@ class Sessions(Door):
     @operation("getSession", "sessions", "Read a session", answers={200: ONE}, parameters=READING, errors=UNKNOWN)
     def retrieve(self, request: Request, session_id: UUID | None) -> Response:
         """A session, as it is now."""
-        return answer(services.get_session(known(session_id), self.actor, invite_of(request)))
+        return answer(cached.session(known(session_id), self.actor, invite_of(request)))
 
     @operation(
         "updateSession", "sessions", "Change a session", answers={200: ONE}, parameters=[SESSION_ID],
@@ -137,13 +138,13 @@ class Sessions(Door):
         limit = query.integer("limit", least=1, most=HISTORY_MAX) or HISTORY_DEFAULT
         after_seq, before_seq = query.integer("after_seq"), query.integer("before_seq")
         query.check()
-        found, has_more, row = services.get_session_history(
-            actor=self.actor,
-            session_id=known(session_id),
+        found, has_more, row = cached.page(
+            known(session_id),
+            self.actor,
+            invite_of(request),
             limit=limit,
             after_seq=after_seq,
             before_seq=before_seq,
-            invite=invite_of(request),
         )
         meta = HistoryMeta(timestamp=events.now(), has_more=has_more, last_seq=row.last_seq, epoch=row.epoch)
         return answer(found, meta=meta)

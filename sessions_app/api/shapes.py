@@ -221,13 +221,18 @@ class Transcript(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """What the server can reach. `memory`: it is kept in this process, there is nothing to reach."""
+    """What the server can reach. `memory`: it is kept in this process, there is nothing to reach.
+
+    `replica` is there where there is one. `reasons` is there where something is not well: a word for each that is not.
+    """
 
     status: Literal["healthy", "unhealthy"]
     database: Literal["connected", "disconnected"]
     cache: Literal["connected", "disconnected", "memory"]
     channel_layer: Literal["connected", "disconnected", "memory"]
+    replica: Literal["connected", "behind", "disconnected"] | UnsetType = UNSET
     timestamp: datetime
+    reasons: dict[str, str] | UnsetType = UNSET
 
 
 class Alive(Struct, frozen=True):

@@ -27,6 +27,16 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would keep events back until a buffer is full
 }
 DRAIN_RETRY_MS = 1000
+EXAMPLE = """id: 3f9d0c1a2b4e:183
+
+id: 3f9d0c1a2b4e:184
+event: message_deleted
+data: {"event":"message_deleted","data":{"message_id":"0198c0de-0000-7000-8000-000000000004","by":null},\
+"timestamp":"2026-11-01T20:15:00Z","seq":184}
+
+: keep-alive
+
+"""
 LAST_EVENT_ID = parameter(
     "Last-Event-ID",
     {"type": "string", "pattern": "^[0-9A-Za-z]{1,64}:[0-9]{1,18}$"},
@@ -51,7 +61,7 @@ class Events(Door):
     @operation(
         "streamEvents", "sessions", "Follow the events of a session", answers={},
         parameters=[*READING, LAST_EVENT_ID], errors=[*UNKNOWN, Code.SESSION_ENDED],
-        others={(200, EVENT_STREAM): str},
+        others={(200, EVENT_STREAM): (str, EXAMPLE)},
     )  # fmt: skip
     def retrieve(self, request: Request, session_id: UUID | None) -> HttpResponseBase:
         """Server-Sent Events: `id` is `<epoch>:<seq>`, `event` the name, `data` the frame that sockets get."""

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, re_path
 
 from sessions_app.api.accounts import Auth, Me
+from sessions_app.api.analytics import Analytics
 from sessions_app.api.converters import both
 from sessions_app.api.messages import Messages
 from sessions_app.api.moderation import Invites, Participants
@@ -37,6 +38,8 @@ urlpatterns: list[URLPattern] = [
     *both("users/<id:user_id>/ban", Users, {"post": "ban"}, "ban"),
     *both("users/<id:user_id>/unban", Users, {"post": "unban"}, "unban"),
     *both(f"{ONE}/transcript", Transcripts, {"get": "retrieve"}, "transcript"),
+    *both("analytics/overview", Analytics, {"get": "overview"}, "overview"),
+    *both("analytics/sessions/<id:session_id>", Analytics, {"get": "retrieve"}, "session-figures"),
     *both("spirits", Spirits, {"get": "list"}, "spirits"),
     *both("spirits/<str:slug>", Spirits, {"get": "retrieve"}, "spirit"),
     *both("board/layouts/<str:layout_id>", Layouts, {"get": "retrieve"}, "layout"),

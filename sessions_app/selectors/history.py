@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import F, QuerySet
 
-from sessions_app import events
+from sessions_app import events, replica
 from sessions_app.models import Event, Message, Session
 from sessions_app.prepared import Prepared
 
@@ -35,12 +35,15 @@ def _visible(ids: Sequence[UUID]) -> QuerySet[Message, tuple[Any, ...]]:
 
 
 _latest = Prepared(lambda ids, _, limit: _visible(ids).order_by("-seq")[:limit])
-_newest = Prepared(  # of many sessions: what has one of the last `limit` numbers
+# Of many sessions: what has one of the last `limit` numbers. Asked of the sessions: each of the few is looked up, and
+# then its numbers in the index; asked of the messages, all of a session would be read for its last ones.
+_newest = Prepared(
     lambda ids, _, limit: (
-        Message.objects.filter(session_id__in=ids, deleted_at__isnull=True)
-        .filter(seq__gt=F("session__last_seq") - limit)
-        .order_by("seq")
-        .values_list(*_MESSAGE, *(f"answer__{name}" for name in _ANSWER), "session__last_seq")
+        Session.objects.filter(pk__in=ids, messages__deleted_at__isnull=True, messages__seq__gt=F("last_seq") - limit)
+        .order_by("messages__seq")
+        .values_list(
+            *(f"messages__{name}" for name in _MESSAGE), *(f"messages__answer__{name}" for name in _ANSWER), "last_seq"
+        )
     )
 )
 _before = Prepared(lambda ids, seqs, limit: _visible(ids).filter(seq__lt=seqs[0]).order_by("-seq")[:limit])
@@ -54,6 +57,8 @@ _events = Prepared(
         Event.objects.filter(session_id=ids[0], seq__gt=seqs[0], seq__lte=seqs[1]).order_by("seq").values_list(*_EVENT)
     )
 )
+
+_head = Prepared(lambda ids, _: Session.objects.filter(pk=ids[0]).values_list("epoch", "last_seq"))
 
 
 def _message(row: tuple[Any, ...]) -> events.MessageData:
@@ -85,6 +90,24 @@ def messages(
         found = _latest.rows(session_id, limit=more)
     page = found[:limit] if after_seq is not None else found[:limit][::-1]
     return [_message(row) for row in page], len(found) > limit
+
+
+def page(
+    row: Session, *, limit: int, after_seq: int | None = None, before_seq: int | None = None
+) -> tuple[list[events.MessageData], bool]:
+    """What `messages` returns, of the session that the database has just shown as `row`.
+
+    The messages come from the database's copy where that has the log up to there: so nobody misses what was written, or
+    sees what was deleted, before the row was read.
+    """
+    return replica.read(
+        lambda: messages(row.id, limit=limit, after_seq=after_seq, before_seq=before_seq), lambda: _reaches(row)
+    )
+
+
+def _reaches(row: Session) -> bool:
+    found = _head.rows(row.id)
+    return bool(found) and found[0][0] == row.epoch and found[0][1] >= row.last_seq
 
 
 def entries(session_id: UUID, *, after_seq: int, upto_seq: int) -> list[Entry]:

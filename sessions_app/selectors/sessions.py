@@ -1,5 +1,6 @@
 """sessions_app, reads: sessions and their people."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
@@ -26,7 +27,10 @@ def taken_seats(session_id: UUID) -> int:
     return seated.exclude(role=Role.OBSERVER).count()
 
 
-_by_id = Prepared(lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*columns(Session), "taken"))
+_by_id = Prepared(lambda ids, _: Session.objects.filter(pk=ids[0]).values_list(*columns(Session)))
+_counted = Prepared(
+    lambda ids, _: with_count(Session.objects.filter(pk=ids[0])).values_list(*columns(Session), "taken")
+)
 
 
 def check_knows(row: Session, user: User | None, invite: str | None = None) -> None:
@@ -47,24 +51,23 @@ def check_knows(row: Session, user: User | None, invite: str | None = None) -> N
     )
 
 
-def _find(session_id: UUID, user: User | None, invite: str | None) -> tuple[Session, int]:
-    """The row and its taken seats, if this caller may know of it."""
-    found = _by_id.rows(session_id)
-    if not found:
-        raise SeanceError(Code.SESSION_NOT_FOUND)
-    row = instance(Session, found[0][:-1])
-    check_knows(row, user, invite)
-    return row, found[0][-1]
-
-
 def visible_session(session_id: UUID, user: User | None, invite: str | None = None) -> Session:
     """The session's row, if this caller may know of it; raises what `policies.may_know` raises."""
-    return _find(session_id, user, invite)[0]
+    return _checked(_by_id.rows(session_id), user, invite)
 
 
 def get_session(session_id: UUID, user: User | None, invite: str | None = None) -> events.SessionData:
     """A session as it is told."""
-    return session_data(*_find(session_id, user, invite))
+    found = _counted.rows(session_id)
+    return session_data(_checked([values[:-1] for values in found], user, invite), found[0][-1])
+
+
+def _checked(found: list[tuple[Any, ...]], user: User | None, invite: str | None) -> Session:
+    if not found:
+        raise SeanceError(Code.SESSION_NOT_FOUND)
+    row = instance(Session, found[0])
+    check_knows(row, user, invite)
+    return row
 
 
 def listed_sessions(user: User | None) -> QuerySet[Session]:

@@ -40,6 +40,11 @@ class Opening(NamedTuple):
     reader: Reader | None = None
     address: str = ""
 
+    @property
+    def user_id(self) -> UUID | None:
+        """Who reads, if that is known."""
+        return self.reader.claims.user_id if self.reader is not None else None
+
 
 def open_stream(
     session_id: UUID,

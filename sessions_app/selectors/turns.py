@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from sessions_app import events
 from sessions_app.models import SpiritTurn, TurnState
 
@@ -19,7 +21,20 @@ def turn_data(turn: SpiritTurn) -> events.TurnData:
     )
 
 
-def active_turns(session_ids: Iterable[UUID]) -> dict[UUID, events.TurnData]:
-    """The turn that is being answered in each of the sessions that have one."""
-    rows = SpiritTurn.objects.filter(session_id__in=list(session_ids), state=TurnState.ACTIVE)
-    return {row.session_id: turn_data(row) for row in rows.select_related("message", "session")}
+def spirits(session_ids: Iterable[UUID]) -> dict[UUID, events.WelcomeSpirit]:
+    """What is being answered and what waits, in each of the sessions in which something is, as it was told last."""
+    open_ = SpiritTurn.objects.filter(session_id__in=list(session_ids), state__in=(TurnState.ACTIVE, TurnState.QUEUED))
+    rows = list(open_.select_related("message", "session").order_by("place"))
+    if not rows:
+        return {}
+    found: dict[UUID, events.WelcomeSpirit] = {}
+    for row in rows:
+        spirit = found.setdefault(row.session_id, events.WelcomeSpirit(None, [], []))
+        if row.state == TurnState.ACTIVE:
+            found[row.session_id] = replace(spirit, turn=turn_data(row))
+        elif row.place:
+            spirit.queue.append(events.QuestionQueued(row.id, row.message_id, asker(row), row.place))
+    for row in SpiritTurn.objects.filter(merged_into__in=rows, state=TurnState.MERGED).order_by("number"):
+        if into := row.merged_into_id:
+            found[row.session_id].merged.append(events.QuestionMerged(row.id, row.message_id, into))
+    return found

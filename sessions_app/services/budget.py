@@ -4,17 +4,21 @@ A budget is a row that is raised only while it is below its limit, in one transa
 ask at once, exactly as many are let through as there is room for, whatever process they ask.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
-from sessions_app.models import Spending
+from sessions_app.models import Reservation, Spending
 from sessions_app.spirits.base import Usage
+
+__all__ = ["Reservation", "Spender", "give_back_lost", "reserve", "settle"]
+
+KEPT_DAYS = 30  # what was spent by whom is told for so long; what an answer cost stays with its turn
 
 
 class Spender(NamedTuple):
@@ -25,41 +29,44 @@ class Spender(NamedTuple):
     provider: str
 
 
-class Reservation(NamedTuple):
-    """What was set aside: so many tokens in each of the rows, (scope, key), of one day."""
-
-    rows: tuple[tuple[str, str], ...]
-    day: date
-    tokens: int
-
-
 class _Refused(Exception):  # noqa: N818  rolls the reservation back
     pass
 
 
-def _limits(spender: Spender) -> list[tuple[str, str, int, int]]:
-    """(scope, key, calls, tokens) of each budget, 0 for no limit; the one that all share comes last."""
-    env = settings.SEANCE
+def _rows(spender: Spender) -> list[tuple[str, str]]:
+    """(scope, key) of each budget that a call is counted in; the one that all share comes last."""
     seat = f"{spender.session_id}:{spender.user_id or '-'}"
-    return [
-        ("seat", seat, env.spirit_calls_per_seat, 0),
-        ("session", str(spender.session_id), env.spirit_calls_per_session, 0),
-        ("provider", spender.provider, env.spirit_calls_per_provider, 0),
-        ("installation", "all", env.spirit_calls_per_day, env.spirit_tokens_per_day),
-    ]
+    session, provider = str(spender.session_id), spender.provider
+    return [("seat", seat), ("session", session), ("provider", provider), ("installation", "all")]
+
+
+def _limits() -> dict[str, tuple[int, int]]:
+    """Scope → most calls and tokens a day, 0 for no limit."""
+    env = settings.SEANCE
+    return {
+        "seat": (env.spirit_calls_per_seat, 0),
+        "session": (env.spirit_calls_per_session, 0),
+        "provider": (env.spirit_calls_per_provider, 0),
+        "installation": (env.spirit_calls_per_day, env.spirit_tokens_per_day),
+    }
 
 
 def reserve(spender: Spender, *, tokens: int) -> Reservation | None:
-    """Set one call and these tokens aside in every budget, or, where one has no room, in none: None."""
-    day = datetime.now(UTC).date()
-    limits = _limits(spender)
-    rows = tuple((scope, key) for scope, key, _, _ in limits)
+    """Set one call and these tokens aside in every budget, or, where one has no room, in none: None.
+
+    What was set aside by processes that did not live to settle it is given back first.
+    """
+    give_back_lost()
+    day, rows, limits = datetime.now(UTC).date(), _rows(spender), _limits()
+    if not Spending.objects.filter(scope="installation", day=day).exists():
+        Spending.objects.filter(day__lt=day - timedelta(days=KEPT_DAYS)).delete()
     Spending.objects.bulk_create(
         [Spending(scope=scope, key=key, day=day) for scope, key in rows], ignore_conflicts=True
     )
     try:
         with transaction.atomic():
-            for scope, key, calls, most in limits:
+            for scope, key in rows:
+                calls, most = limits[scope]
                 room = Q(scope=scope, key=key, day=day)
                 if calls:
                     room &= Q(calls__lt=calls)
@@ -67,21 +74,35 @@ def reserve(spender: Spender, *, tokens: int) -> Reservation | None:
                     room &= Q(tokens__lte=most - tokens)
                 if not Spending.objects.filter(room).update(calls=F("calls") + 1, tokens=F("tokens") + tokens):
                     raise _Refused
+            # All models together answer within the total, and a lease is time enough to settle.
+            lasts = settings.SEANCE.spirit_total_seconds + settings.SEANCE.spirit_lease_seconds
+            return Reservation.objects.create(
+                **spender._asdict(), day=day, tokens=tokens, expires_at=Now() + timedelta(seconds=lasts)
+            )
     except _Refused:
         return None
-    return Reservation(rows, day, tokens)
+
+
+def give_back_lost() -> int:
+    """Give back what nobody settled in time, since its process died or hangs; returns how many calls."""
+    lost = list(Reservation.objects.filter(expires_at__lt=Now()))
+    for reserved in lost:
+        settle(reserved, None, was_called=False)
+    return len(lost)
 
 
 @transaction.atomic
 def settle(reserved: Reservation, used: Usage | None, *, was_called: bool) -> None:
     """Put what was truly used in the place of what was set aside; a call that was not made costs nothing.
 
-    Where the provider did not say what it used, what was set aside counts.
+    Where the provider did not say what it used, what was set aside counts. Exact in whatever order: what was given
+    back as lost, and is settled after all, is counted then.
     """
     spent = used.prompt_tokens + used.completion_tokens if used else reserved.tokens if was_called else 0
-    for scope, key in reserved.rows:
+    is_open, _ = Reservation.objects.filter(pk=reserved.pk).delete()
+    for scope, key in _rows(Spender(reserved.session_id, reserved.user_id, reserved.provider)):
         Spending.objects.filter(scope=scope, key=key, day=reserved.day).update(
-            calls=Greatest(F("calls") - (0 if was_called else 1), 0),
-            tokens=Greatest(F("tokens") + (spent - reserved.tokens), 0),
+            calls=Greatest(F("calls") + (was_called - is_open), 0),
+            tokens=Greatest(F("tokens") + (spent - reserved.tokens * is_open), 0),
             cost_microcents=F("cost_microcents") + (used.cost_microcents if used else 0),
         )

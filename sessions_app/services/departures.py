@@ -13,7 +13,7 @@ from sessions_app.publish import Notice, publish
 from sessions_app.services.hosts import follow
 from sessions_app.services.log import lock_sessions
 from sessions_app.services.rollup import mark_stale
-from sessions_app.services.seats import leave
+from sessions_app.services.seats import leave, save_presence
 from sessions_app.services.tokens import end_all, lock_user
 
 R = TypeVar("R")
@@ -38,14 +38,17 @@ def settled(work: Callable[[], R]) -> R:
     raise SeanceError(Code.UNAVAILABLE, retry_after_ms=1000)
 
 
-def vacate(user: User, reason: events.PresenceReason) -> list[Notice]:
+def vacate(user: User, reason: events.PresenceReason, *, everywhere: bool = False) -> list[Notice]:
     """Free every seat of a person, who is followed as a host; returns what to publish.
 
     Sessions are locked first and the person last, as a join does it; that lock keeps further joins out until the end
-    of the transaction. Whoever sat down elsewhere in between is `Moved`.
+    of the transaction. Whoever sat down elsewhere in between is `Moved`. With `everywhere` the sessions of the past are
+    locked, too, and all of them get another version: what was kept of them is told no more.
     """
     seated = Participant.objects.filter(user=user, left_at__isnull=True)
     places = Q(pk__in=seated.values("session_id")) | Q(host=user, is_active=True)
+    if everywhere:
+        places = Q(pk__in=Participant.objects.filter(user=user).values("session_id")) | Q(host=user)
     sessions = lock_sessions(Session.objects.filter(places).values_list("pk", flat=True))
     lock_user(user.id)
     rows = list(seated)
@@ -55,6 +58,10 @@ def vacate(user: User, reason: events.PresenceReason) -> list[Notice]:
         row.session = sessions[row.session_id]
     at = events.now()
     notices = leave(rows, reason, at)
+    if everywhere:
+        for session in sessions.values():
+            session.presence_version += 1
+        save_presence(list(sessions.values()))
     for session in sessions.values():
         if session.host_id == user.id:
             notices += follow(session, at)
@@ -73,7 +80,7 @@ def erase(*, actor: User) -> User:
 
 
 def _erase(actor: User) -> User:
-    notices = vacate(actor, "left")
+    notices = vacate(actor, "left", everywhere=True)  # what was said there is told with another name from now on
     end_all(actor, GONE)
     actor.refresh_tokens.all().delete()
     Identity.objects.filter(user=actor).delete()

@@ -12,15 +12,15 @@ from django.db import transaction
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.models import Act, Connection, Participant, Role, Session, User
-from sessions_app.publish import Notice, publish
+from sessions_app.publish import publish
 from sessions_app.selectors.sessions import taken_seats
 from sessions_app.selectors.shapes import participant_data
 from sessions_app.services.audit import record
 from sessions_app.services.hosts import hand_over
 from sessions_app.services.log import lock_known
-from sessions_app.services.seats import leave
+from sessions_app.services.seats import leave, save_presence
 from sessions_app.services.sockets import KICKED, close_sockets
-from sessions_app.services.turns import OPEN_STATES, WAKE, unhear_person, withdraw
+from sessions_app.services.turns import OPEN_STATES, unhear_person, withdraw
 
 
 def _begin(actor: User | None, session_id: UUID, **whom: UUID) -> Participant:
@@ -66,7 +66,6 @@ def _kick(actor: User | None, row: Participant) -> events.ParticipantData:
         asked = session.turns.filter(asker_id=row.user_id, state__in=OPEN_STATES)
         notices += withdraw(session, asked, at, actor.id if actor else None)
         notices += unhear_person(session, row.user_id)
-        notices.append(Notice(str(session.id), WAKE, ""))
         notices += close_sockets(Connection.objects.filter(participant=row), KICKED)
         session.save(update_fields=["last_seq"])
         record(Act.KICK, actor=actor, session=session, target=row.user_id)
@@ -110,6 +109,8 @@ def set_role(*, actor: User | None, session_id: UUID, participant_id: UUID, role
         record(Act.ROLE, actor=actor, session=session, target=row.user_id, before=row.role, after=role)
         row.role, row.is_role_given = role, is_given
         row.save(update_fields=["role", "is_role_given"])
+        session.presence_version += 1  # there may be a free seat more, or one less
+        save_presence([session])
     return _data(row)
 
 

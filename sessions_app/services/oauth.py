@@ -18,9 +18,7 @@ from django.db import IntegrityError, transaction
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Identity, OAuthAttempt, TokenKind, User
-from sessions_app.oauth import client
-from sessions_app.oauth.client import Profile
-from sessions_app.oauth.providers import Provider, load
+from sessions_app.oauth.providers import Profile, Provider, load
 from sessions_app.security import digest, new_refresh_token
 from sessions_app.services import mails
 from sessions_app.services.accounts import ANONYMOUS
@@ -58,6 +56,8 @@ def begin(
 
     `browser` is the secret that the browser has already, from another attempt, or empty.
     """
+    from sessions_app.oauth import client  # Authlib, which most processes never need, takes long to load
+
     state, browser, now = new_refresh_token(), browser or new_refresh_token(), events.now()
     nonce, verifier = new_refresh_token(), secrets.token_urlsafe(48)
     url = client.authorize_url(provider, redirect_uri=redirect_uri, state=state, nonce=nonce, verifier=verifier)
@@ -86,6 +86,8 @@ def finish(*, provider: Provider, attempt: OAuthAttempt, redirect_uri: str, code
 
     Raises `UNAUTHORIZED`, `FORBIDDEN`, `UNAVAILABLE`.
     """
+    from sessions_app.oauth import client
+
     found = client.profile(
         provider, redirect_uri=redirect_uri, code=code, nonce=attempt.nonce, verifier=attempt.verifier
     )

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from sessions_app import events
 from sessions_app.errors import SeanceError
-from sessions_app.models import Connection, Participant, ServerProcess, Session
+from sessions_app.models import Connection, Participant, ServerProcess, Session, Stream
 from sessions_app.publish import publish
 from sessions_app.services.hosts import inherit
 from sessions_app.services.log import Busy, lock_sessions
@@ -126,7 +126,7 @@ class Head(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """The heads of a process's sessions, the code of each socket of it that shall be closed, and its neighbours."""
+    """The heads of a process's sessions, the code of each socket or stream that shall be closed, and its neighbours."""
 
     heads: dict[UUID, Head]
     close_codes: dict[UUID, int]
@@ -136,9 +136,12 @@ class Poll(NamedTuple):
 def poll(*, process_id: UUID, session_ids: Sequence[UUID]) -> Poll:
     """What a process should know of what others have written."""
     heads = Session.objects.filter(pk__in=session_ids).values_list("id", "last_seq", "epoch")
-    wanted = Connection.objects.filter(process_id=process_id, close_code__isnull=False)
+    sockets, streams = (
+        model.objects.filter(process_id=process_id, close_code__isnull=False).values_list("id", "close_code")
+        for model in (Connection, Stream)
+    )
     return Poll(
         heads={key: Head(seq, epoch) for key, seq, epoch in heads},
-        close_codes={key: code for key, code in wanted.values_list("id", "close_code") if code is not None},
+        close_codes={key: code for key, code in sockets.union(streams, all=True) if code is not None},
         is_alone=not ServerProcess.objects.exclude(pk=process_id).filter(lease_until__gt=Now()).exists(),
     )

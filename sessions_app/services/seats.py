@@ -17,6 +17,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
+from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
@@ -26,15 +27,16 @@ from sessions_app.models import Connection, Invite, Participant, Role, Session, 
 from sessions_app.prepared import Prepared, columns, insert, instance, pipelined, update
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.security import digest
-from sessions_app.selectors import history, shapes
+from sessions_app.selectors import history, shapes, turns
 from sessions_app.selectors.invites import by_digest, is_good
 from sessions_app.selectors.people import ended_families, holds
-from sessions_app.selectors.turns import active_turns
 from sessions_app.services.accounts import ANONYMOUS
 from sessions_app.services.log import Busy, lock_sessions
+from sessions_app.services.turns import circle
 from sessions_app.text import USER_NAME_MAX, clean_name
 
 REPLACED = 4507
+NOTHING = events.WelcomeSpirit(None)
 
 
 class JoinRequest(NamedTuple):
@@ -61,7 +63,7 @@ class Joined(NamedTuple):
     joined: events.UserJoined
     participants: list[events.ParticipantData]
     recent: list[events.MessageData]
-    turn: events.TurnData | None
+    spirit: events.WelcomeSpirit
     epoch: str
     seq: int
     presence: int
@@ -136,6 +138,7 @@ class _Joining:
         self.changed: dict[UUID, Participant] = {}
         self.stays: list[Stay] = []  # former ones, of those who come back
         self.connections: list[Connection] = []
+        self.recounted: list[Session] = []  # where somebody took a seat who only read, or the reverse
         self.notices: list[Notice] = []
 
     def run(self) -> list[Joined | SeanceError]:
@@ -192,13 +195,19 @@ class _Joining:
             row.looks_like_id = _alike(row, seated)
             self.known[session.id, user_id] = row
             self.new.append(row)
-        elif is_first or row.away_since is not None or row.role != role or (name and name != row.name):
-            row.name, row.role = name or row.name, role
-            if row.left_at is not None:
+        elif is_first or row.away_since is not None or row.role != role:
+            if (
+                row.left_at is not None
+            ):  # else everybody knows this seat by the name it has, and nobody would be told of another
+                row.name = name or row.name
+                row.looks_like_id = _alike(row, seated)
                 self.stays.append(Stay(participant=row, joined_at=row.joined_at, left_at=row.left_at))
-            row.joined_at = self.now if is_first else row.joined_at
+                row.joined_at = self.now
+            elif Role.OBSERVER in (row.role, role) and row.role != role:
+                session.presence_version += 1
+                self.recounted.append(session)
+            row.role = role
             row.left_at = row.away_since = None
-            row.looks_like_id = _alike(row, seated)
             self.changed[row.id] = row
         seated[user_id] = row
         if is_first:
@@ -232,7 +241,7 @@ class _Joining:
             insert(self.stays)
             insert(self.connections)
             update(list(self.used.values()), "uses")
-            save_presence([self.sessions[UUID(told.session)] for told in self.notices])
+            save_presence([*(self.sessions[UUID(told.session)] for told in self.notices), *self.recounted])
         if settings.SEANCE.rate_limits_enabled:
             self._close_surplus()
 
@@ -253,7 +262,7 @@ class _Joining:
         entered = {place[0].session_id for place in places if not isinstance(place, SeanceError)}
         talked = [key for key in entered if self.sessions[key].last_seq]
         recent = history.recent(talked, settings.SEANCE.recent_messages)
-        turns = active_turns(talked)
+        spirits = turns.spirits(talked)
         results: list[Joined | SeanceError] = []
         for place in places:
             if isinstance(place, SeanceError):
@@ -261,6 +270,9 @@ class _Joining:
                 continue
             row, others, version = place
             session = self.sessions[row.session_id]
+            spirit = spirits.get(session.id, NOTHING)
+            if (asks := circle.as_told(session, others)) is not None:
+                spirit = replace(spirit, circle=asks)
             count = sum(other.role != Role.OBSERVER for other in others)
             results.append(
                 Joined(
@@ -271,7 +283,7 @@ class _Joining:
                         shapes.participant_data(other, is_present=other.away_since is None) for other in others
                     ],
                     recent=recent.get(session.id, []),
-                    turn=turns.get(session.id),
+                    spirit=spirit,
                     epoch=session.epoch,
                     seq=session.last_seq,
                     presence=version,

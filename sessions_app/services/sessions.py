@@ -19,11 +19,12 @@ from sessions_app.services.accounts import create_guest
 from sessions_app.services.audit import record
 from sessions_app.services.log import append_change, lock_known
 from sessions_app.services.personas import exists
+from sessions_app.services.retention import erase
 from sessions_app.services.turns import withdraw
 from sessions_app.text import SESSION_NAME_MAX, clean_name, clean_theme
 from sessions_app.webhooks.kinds import CREATED
 
-__all__ = ["create_session", "end_session", "get_session", "get_session_history", "update_session"]
+__all__ = ["create_session", "delete_session", "end_session", "get_session", "get_session_history", "update_session"]
 
 
 @transaction.atomic
@@ -96,6 +97,19 @@ def end_session(*, actor: User | None, session_id: UUID) -> events.SessionData:
     return session_data(row, 0)
 
 
+@transaction.atomic
+def delete_session(*, actor: User | None, session_id: UUID) -> None:
+    """Delete a session that has ended, with all that was said in it; staff only. Its rollups and the audit log stay.
+
+    Raises `UNAUTHORIZED`, `FORBIDDEN` (also for one that goes on), `SESSION_NOT_FOUND`.
+    """
+    policies.require_staff(actor)
+    row = lock_known(session_id, actor)
+    if row.is_active:
+        raise SeanceError(Code.FORBIDDEN, "A session that goes on is ended first.")
+    erase(row, actor=actor)
+
+
 def get_session_history(
     *,
     actor: User | None,
@@ -107,7 +121,7 @@ def get_session_history(
 ) -> tuple[list[events.MessageData], bool, Session]:
     """A page of the log: messages, whether there are more, and the session's row with its `last_seq` and `epoch`."""
     row = visible_session(session_id, actor, invite)
-    found, has_more = history.messages(row.id, limit=limit, after_seq=after_seq, before_seq=before_seq)
+    found, has_more = history.page(row, limit=limit, after_seq=after_seq, before_seq=before_seq)
     return found, has_more, row
 
 

@@ -12,6 +12,7 @@ from django.core.management import call_command
 
 from sessions_app.api import urls
 from sessions_app.api.docs import document
+from sessions_app.errors import CODES, Code
 from sessions_app.inputs import UpdateSession
 from tests.api.conftest import Caller
 
@@ -38,18 +39,41 @@ def test_every_route_is_in_the_document(openapi: dict[str, Any]) -> None:
     assert {path for path in openapi["paths"] if path.startswith("/api")} == routes
 
 
-def test_every_operation_has_its_errors_and_examples(openapi: dict[str, Any]) -> None:
-    for path, _, one in operations(openapi):
-        if path.startswith("/health"):
-            continue
-        assert {"401", "406", "429", "500", "503"} <= set(one["responses"]), path
-        assert "requestBody" not in one or {"400", "415"} <= set(one["responses"]), path
-        for status, response in one["responses"].items():
-            for kind, content in response["content"].items():
-                assert content.get("examples") or kind != "application/json" or path.endswith("transcript"), (
-                    path,
-                    status,
-                )
+def test_every_operation_has_an_answer_and_its_errors(openapi: dict[str, Any]) -> None:
+    for path, method, one in operations(openapi):
+        wanted = {"503"} if path in ("/health", "/health/ready") else set()
+        if path.startswith("/api"):
+            wanted = {"401", "406", "429", "500", "503"}
+            wanted |= {"400", "415"} if "requestBody" in one else set()
+            wanted |= {"404"} if "{" in path else set()
+        assert wanted <= set(one["responses"]), (method, path)
+        assert any(status < "400" for status in one["responses"]), (method, path)
+
+
+def test_every_body_of_every_operation_has_an_example(openapi: dict[str, Any]) -> None:
+    lacking = [
+        (method, path, where, kind)
+        for path, method, one in operations(openapi)
+        for where, body in {**one["responses"], "request": one.get("requestBody", {"content": {}})}.items()
+        for kind, content in body["content"].items()
+        if "example" not in content and not content.get("examples")
+    ]
+
+    assert lacking == []
+
+
+def test_every_error_is_shown_under_its_own_status(openapi: dict[str, Any]) -> None:
+    shown = [
+        (status, example["value"]["error"]["code"])
+        for path, _, one in operations(openapi)
+        if path.startswith("/api")
+        for status, response in one["responses"].items()
+        if status >= "400"
+        for example in response["content"]["application/json"]["examples"].values()
+    ]
+
+    assert len(shown) > 200
+    assert {(status, code) for status, code in shown if CODES[Code(code)].status != int(status)} == set()
 
 
 def test_every_example_fits_its_schema(openapi: dict[str, Any]) -> None:

@@ -71,6 +71,14 @@ def test_a_wrong_method_is_a_405_that_says_what_is_right(nobody: Caller, method:
     assert answer.response["Allow"]
 
 
+@pytest.mark.parametrize("path", ["/api/sessions", "/docs"])
+def test_a_name_that_the_server_does_not_go_by_is_said_to_be_one(db: None, path: str) -> None:
+    answer = Client(raise_request_exception=False).get(path, headers={"host": "192.0.2.7"})
+
+    assert answer.status_code == 400
+    assert "ALLOWED_HOSTS" in answer.json()["error"]["details"]["host"][0]
+
+
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0", "*/*;q=0", "text/plain, image/png"])
 def test_an_accept_that_excludes_json_is_a_406_in_json(nobody: Caller, accept: str) -> None:
     answer = nobody.get("/api/sessions", Accept=accept)

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
-from sessions_app import health
+from sessions_app import fitness, health
 from tests.api.conftest import Caller
 
 FIELDS = ["status", "database", "cache", "channel_layer", "timestamp"]
@@ -35,7 +35,38 @@ def test_a_database_that_is_away_is_unhealthy(nobody: Caller) -> None:
     for path in ("/health", "/health/ready"):
         answer = nobody.get(path)
         assert (answer.status, answer.body["status"], answer.body["database"]) == (503, "unhealthy", "disconnected")
-        assert list(answer.body) == FIELDS
+        assert list(answer.body) == [*FIELDS, "reasons"]
+        assert answer.body["reasons"] == {"database": "unreachable"}
+
+
+@pytest.mark.django_db
+def test_a_database_that_lacks_a_migration_is_unfit_and_says_so(
+    nobody: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitness, "_ours", lambda: frozenset({("sessions_app", "9999_the_next")}))
+
+    answers = [nobody.get(path) for path in ("/health", "/health/ready", "/health/live")]
+
+    assert [answer.status for answer in answers] == [503, 503, 200]
+    assert answers[1].body["reasons"] == {"database": "migrations_missing"}
+    assert answers[1].body["database"] == "connected"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('connection to server at "10.0.0.5", port 5432 failed: FATAL:  password authentication failed for user "x"',
+         "wrong_password"),
+        ("connection failed: SSL error: certificate verify failed", "certificate_not_trusted"),
+        ('server certificate for "a" does not match host name "b"', "certificate_of_another_host"),
+        ('FATAL:  database "secret" does not exist', "unknown_database"),
+        ("FATAL:  unsupported startup parameter: options", "pooler_not_named"),
+        ("FATAL:  query_wait_timeout", "no_free_connection"),
+        ("something that postgresql://a:hunter2@b said", "unreachable"),
+    ],
+)  # fmt: skip
+def test_what_the_database_says_is_told_in_our_words(said: str, reason: str) -> None:
+    assert fitness.reason(OperationalError(said)) == reason
 
 
 def test_liveness_never_touches_the_database(nobody: Caller, django_db_blocker: DjangoDbBlocker) -> None:
@@ -49,6 +80,7 @@ def test_a_draining_server_is_alive_and_well_but_not_ready(nobody: Caller, monke
     monkeypatch.setattr(health, "draining", True)
 
     assert [nobody.get(path).status for path in ("/health", "/health/live", "/health/ready")] == [200, 200, 503]
+    assert nobody.get("/health/ready").body["reasons"] == {"server": "draining"}
 
 
 def test_a_database_that_hangs_is_given_up_on_and_asked_by_one_thread_only(

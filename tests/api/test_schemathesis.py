@@ -1,76 +1,29 @@
-"""Tests of the REST door: requests made up from the OpenAPI document, against the application in process.
+"""Tests of the REST door: requests that schemathesis makes up from the OpenAPI document, `made_up.py`.
 
-Whatever is sent, nothing crashes, and every answer has a status, a media type and a shape that the document names.
+They have a process of their own: making them up while tests are collected would cost each process of a round as much
+as running them.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
-from typing import Any
+import subprocess
+import sys
 
 import pytest
-import schemathesis
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
-from hypothesis import HealthCheck, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
-from sessions_app.api.docs import document
-from sessions_app.models import Session, User
-from sessions_app.services.accounts import access_token
-
-CHECKS = [
-    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-    response_schema_conformance, unsupported_method,
-]  # fmt: skip
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "12"))
-api = schemathesis.openapi.from_file(document().decode())
-api.app = WSGIHandler()
+from tests.harness.processes import ROOT
 
 
-@pytest.fixture(autouse=True)
-def _one_connection() -> Iterator[None]:
-    """Unlike Django's own test client, this one lets a request that ends close the connection of the test."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+@pytest.mark.long
+@pytest.mark.processes
+def test_every_answer_to_a_request_that_was_made_up_is_in_the_document() -> None:
+    command = [sys.executable, "-m", "pytest", "tests/api/made_up.py", "-p", "schemathesis.pytest.plugin"]
+    command += ["-p", "no:cacheprovider", "-q"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    env["TOX_PARALLEL_ENV"] = "made-up"  # pytest-django's way to a database of its own
 
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
-def check(case: Any, headers: dict[str, str], session: Session) -> None:
-    """Ask, and hold the answer against the document."""
-    if "session_id" in case.path_parameters:
-        case.path_parameters["session_id"] = str(session.id)
-
-    response = case.call(headers=headers)
-
-    case.validate_response(response, checks=CHECKS, headers=headers)
-
-
-@api.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_in_the_document(case: Any, host: User, session: Session) -> None:
-    # Erased, the host would be nobody in all that follows.
-    erases = case.path.startswith("/api/auth/me") and case.method == "DELETE"
-
-    check(case, {} if erases else {"Authorization": f"Bearer {access_token(host)}"}, session)
-
-
-@api.include(path_regex="^/api/(reports|users|sessions|auth)").parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_to_staff_is_in_the_document(case: Any, staff: User, session: Session) -> None:
-    erases = case.path.startswith("/api/auth/me") and case.method == "DELETE"
-
-    check(case, {} if erases else {"Authorization": f"Bearer {access_token(staff)}"}, session)
-
-
-def test_the_application_is_the_whole_one() -> None:
-    assert len(api) > 0 or pytest.fail("the document has no operations")
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    assert " passed" in done.stdout

@@ -146,6 +146,7 @@ def test_a_process_that_goes_takes_its_sockets_and_no_people_along() -> None:
     assert Participant.objects.get() == seat
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_migrations_go_back_and_forth() -> None:
     def tables() -> set[str]:

@@ -46,11 +46,22 @@ class TestInARoom:
         sit(room, process_id, ada)
         sit(room, process_id, eve)
         hang_up(room, ada)
+        hang_up(room, eve)
 
         assert sit(room, process_id, eve, name="Ada ").participant.looks_like is None
 
         back = sit(room, process_id, ada).participant
         assert back.looks_like == Participant.objects.get(user=eve).id
+
+    def test_a_second_window_takes_no_other_name(self, process_id: UUID) -> None:
+        room, eve = make_session(), make_guest("Eve")
+        first = sit(room, process_id, make_guest("Ada")).participant
+        sit(room, process_id, eve)
+
+        again = sit(room, process_id, eve, name="\u0410da").participant
+
+        assert (again.name, again.looks_like) == ("Eve", None)
+        assert [one.looks_like for one in sit(room, process_id).participants if one.id != first.id] == [None, None]
 
     def test_those_who_gave_no_name_are_not_marked(self, process_id: UUID) -> None:
         room = make_session()

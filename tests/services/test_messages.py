@@ -259,6 +259,7 @@ def test_nobody_speaks_in_an_ended_session(room: Session, ada: User) -> None:
 def test_the_name_is_the_seat_s_name_at_that_moment(room: Session, bob: User) -> None:
     process_id = make_process("there:1:0")
     say(room, bob, "as Bob")
+    hang_up(room, bob)
     sit(room, process_id, bob, name="Robert")
     say(room, bob, "as Robert")
 

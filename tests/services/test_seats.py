@@ -178,14 +178,25 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, process_id: UUID) -> No
     assert not User.objects.exists()
 
 
-def test_a_new_name_replaces_the_old_one_and_keeps_the_place(process_id: UUID) -> None:
+def test_a_seat_keeps_its_name_while_it_is_taken(process_id: UUID) -> None:
     room = make_session()
     first = sit(room, process_id, secret="1", name="Old")
 
     second = sit(room, process_id, secret="1", name="New")
 
-    assert second.participant.name == "New"
+    assert second.participant.name == "Old"
     assert second.participant.joined_at == first.participant.joined_at
+    assert Participant.objects.get().name == "Old"
+
+
+def test_who_comes_back_after_leaving_may_have_another_name(process_id: UUID) -> None:
+    room = make_session()
+    first = sit(room, process_id, secret="1", name="Old").participant
+    hang_up(room, User.objects.get(pk=first.user_id))
+
+    second = sit(room, process_id, secret="1", name="New")
+
+    assert second.participant.name == second.joined.name == "New"
     assert Participant.objects.get().name == "New"
 
 

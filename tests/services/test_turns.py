@@ -16,7 +16,6 @@ from sessions_app.errors import Code, SeanceError
 from sessions_app.inputs import SpiritInput, UpdateSession
 from sessions_app.models import Message, Participant, Session, SpiritTurn, User
 from sessions_app.selectors import history
-from sessions_app.selectors.turns import active_turns
 from sessions_app.services.messages import Draft, Posted, delete_message, post_messages
 from sessions_app.services.moderation import kick_user
 from sessions_app.services.sessions import end_session, update_session
@@ -190,6 +189,42 @@ def test_places_in_the_queue_move_up(room: Session, told: Told) -> None:
     assert waiting == [("P1", 1), ("P2", 2), ("P3", 3)]
     assert moved == []
     assert places(told) == [("P2", 1), ("P3", 2)]
+
+
+def test_two_are_never_told_the_same_place_and_nobody_an_old_one(room: Session, told: Told) -> None:
+    everybody = people(room, 5)
+    for one in everybody:
+        say(room, one, f"A question of {one.name}?")
+    running = take(room)
+    seen = dict(places(told))
+    (second,) = SpiritTurn.objects.filter(number=2)
+    said = SpiritTurn.objects.get(number=4).message
+
+    delete_message(actor=said.user, session_id=room.id, message_id=said.id)
+    seen = {name: place for name, place in {**seen, **dict(places(told))}.items() if name != "P3"}
+    withdrawn = dict(seen)
+    cancel_question(actor=everybody[0], session_id=room.id, turn_id=running.turn_id)
+    seen |= dict(places(told))
+    ended = dict(seen)
+    take(room)
+    begun = told.names()
+
+    assert withdrawn == ended == {"P1": 1, "P2": 2, "P4": 3}
+    assert second.state == "queued"
+    assert begun == ["spirit_thinking", "question_queued", "question_queued"]
+
+
+def test_a_question_that_is_deleted_under_way_lets_the_next_one_begin_at_once(room: Session, told: Told) -> None:
+    ada, bob = people(room, 2)
+    first = say(room, ada, "First?").message
+    say(room, bob, "Second?")
+    take(room)
+    told.commit()
+
+    delete_message(actor=ada, session_id=room.id, message_id=first.id)
+
+    assert told.names() == ["message_deleted", "spirit_cancelled", WAKE]
+    assert take(room).question == "Second?"
 
 
 def test_a_full_queue_lets_a_message_stand_and_says_so(room: Session, told: Told) -> None:
@@ -761,14 +796,19 @@ def test_an_ended_session_withdraws_what_was_asked(room: Session, ada: User, tol
 
 
 def test_a_spirit_that_is_sent_off_answers_nothing_that_waits(room: Session, ada: User, told: Told) -> None:
+    bob, eve = people(room, 2)
     say(room, ada, "First?")
     turn = take(room)
+    say(room, bob, "Where is the ring?")
+    say(room, eve, "Where is the ring?")
     told.commit()
 
     update_session(actor=ada, session_id=room.id, values=UpdateSession(spirit=SpiritInput(mode="off")))
 
-    assert told.names() == ["spirit_cancelled", "session_updated"]
+    assert told.names() == ["spirit_cancelled", "spirit_cancelled", "session_updated"]
     assert reply(turn) is False
+    assert claim(room.id) is None
+    assert states(room) == ["withdrawn", "withdrawn", "merged"]
 
 
 # --- Provenance -------------------------------------------------------------------------------------------------------
@@ -821,13 +861,13 @@ def test_the_planchette_spells_one_line_after_the_other(room: Session, ada: User
 
 def test_the_active_turn_is_part_of_a_welcome(room: Session, ada: User) -> None:
     process_id = make_process()
-    assert sit(room, process_id).turn is None
+    assert sit(room, process_id).spirit.turn is None
     say(room, ada)
-    assert sit(room, process_id).turn is None
+    assert sit(room, process_id).spirit.turn is None
 
     turn = take(room)
 
-    found = sit(room, process_id).turn
+    found = sit(room, process_id).spirit.turn
     assert found is not None
     assert (found.turn_id, found.message_id, found.asker) == (
         turn.turn_id,
@@ -835,7 +875,46 @@ def test_the_active_turn_is_part_of_a_welcome(room: Session, ada: User) -> None:
         events.PersonRef(ada.id, "Ada"),
     )
     assert found.started_at is not None
-    assert active_turns([room.id]) == {room.id: found}
+
+
+def test_a_welcome_has_the_questions_that_wait_and_those_that_share_an_answer(room: Session, told: Told) -> None:
+    ada, bob, eve, dan = people(room, 4)
+    say(room, ada, "First?")
+    running = take(room)
+    say(room, bob, "Where is the ring?")
+    say(room, eve, "Is it cold?")
+    say(room, dan, "where is the ring")
+    notices = [notice for notice in told.commit() if notice.event.startswith("question_")]
+
+    found = sit(room, make_process()).spirit
+
+    assert found.turn is not None
+    assert found.turn.turn_id == running.turn_id
+    assert [(one.position, one.asker.name) for one in found.queue] == [(1, "P1"), (2, "P2")]
+    assert [body(notice) for notice in notices if notice.event == "question_queued"] == found.queue
+    assert [body(notice) for notice in notices if notice.event == "question_merged"] == found.merged
+    assert found.circle is None
+    reply(running)
+    take(room)
+    then = sit(room, make_process()).spirit
+    assert [one.asker.name for one in then.queue] == ["P2"]
+    assert then.merged == found.merged
+
+
+def test_a_welcome_has_whose_turn_it_is_in_a_circle(told: Told) -> None:
+    room = make_session(make_account("Host"), spirit_mode="circle", max_users=9)
+    ada, bob = people(room, 2)
+    assert sit(room, make_process()).spirit.circle is None
+    pass_over([room.id])
+    first = body(told.one("circle_turn"))
+
+    assert first.user.id == ada.id
+    assert sit(room, make_process()).spirit.circle == first
+    hang_up(room, ada)
+    Participant.objects.filter(user=ada).update(left_at=timezone.now())
+    assert sit(room, make_process()).spirit.circle is None
+    Session.objects.update(spirit_mode="open", circle_seat=bob.id)
+    assert sit(room, make_process()).spirit.circle is None
 
 
 def test_the_poll_finds_sessions_with_something_to_do(room: Session, ada: User) -> None:

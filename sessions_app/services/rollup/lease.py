@@ -35,8 +35,7 @@ def renew(holder: UUID) -> None:
 
 
 def give_back(holder: UUID, *, again_in: float, done: bool) -> None:
-    """Let others count, servers in so many seconds."""
+    """Let others count, servers in so many seconds; 0: at once, whatever the database's clock has for a fraction."""
     changes = {"done_at": Now()} if done else {}
-    RollupLease.objects.filter(holder=holder).update(
-        holder=None, next_at=Now() + timedelta(seconds=again_in), **changes
-    )
+    next_at = Now() + timedelta(seconds=again_in) if again_in else None
+    RollupLease.objects.filter(holder=holder).update(holder=None, next_at=next_at, **changes)

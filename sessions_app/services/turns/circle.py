@@ -4,7 +4,7 @@ The pointer is two fields of the session's row, moved under its lock. Time that 
 looks, so that no process has to be there at the right moment; the sweep only tells what has become of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -76,9 +76,20 @@ def begin_anew(session: Session, at: datetime) -> None:
 def _point(session: Session, seat: Participant, since: datetime) -> list[Notice]:
     session.circle_seat, session.circle_since = seat.user_id, since
     session.save(update_fields=["circle_seat", "circle_since"])
-    until = since + timedelta(seconds=SKIP_SECONDS)
-    told = events.CircleTurn(events.PersonRef(seat.user_id, seat.name), until)
-    return [notice(session.id, "circle_turn", told)]
+    return [notice(session.id, "circle_turn", _told(seat.user_id, seat.name, since))]
+
+
+def _told(user_id: UUID | None, name: str, since: datetime) -> events.CircleTurn:
+    return events.CircleTurn(events.PersonRef(user_id, name), since + timedelta(seconds=SKIP_SECONDS))
+
+
+def as_told(session: Session, seated: Iterable[Participant]) -> events.CircleTurn | None:
+    """Who may ask, as it was told last; None where there is no circle, nobody was told, or that person has left."""
+    if session.spirit_mode != Mode.CIRCLE or session.circle_since is None:
+        return None
+    names = (seat.name for seat in seated if seat.user_id == session.circle_seat)
+    name = next(names, None)
+    return None if name is None else _told(session.circle_seat, name, session.circle_since)
 
 
 @transaction.atomic

@@ -16,13 +16,13 @@ from django.db.models.functions import Now
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import Act, Answer, Message, Participant, Session, SpiritTurn, TurnState, User
+from sessions_app.models import Act, Answer, Message, Mode, Participant, Session, SpiritTurn, TurnState, User
 from sessions_app.publish import Notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services.audit import record
 from sessions_app.services.log import append_event, lock_known, lock_session, lock_sessions
 from sessions_app.services.turns.circle import begin_anew
-from sessions_app.services.turns.places import OPEN_STATES, tell_places, wake
+from sessions_app.services.turns.places import OPEN_STATES, open_turns, tell_places, wake
 from sessions_app.spirits.base import Finish
 from sessions_app.spirits.speech import FormattedResponse
 
@@ -142,7 +142,7 @@ def cancel_question(*, actor: User | None, session_id: UUID, turn_id: UUID) -> N
         is_own = actor is not None and actor.id == turn.asker_id
         told = end(session, turn, TurnState.CANCELLED, events.now(), by=actor.id if actor else None)
         if is_own:
-            told += inherit(turn)
+            inherit(turn)
         session.save(update_fields=["last_seq"])
         publish([*told, *tell_places(session_id), wake(session_id)])
         if not is_own:
@@ -152,29 +152,30 @@ def cancel_question(*, actor: User | None, session_id: UUID, turn_id: UUID) -> N
 def withdraw(session: Session, turns: Iterable[SpiritTurn], at: datetime, by: UUID | None) -> list[Notice]:
     """End turns of a locked session whose question is gone; returns what to publish. The caller saves `last_seq`.
 
-    Where others had asked the same, the first of them gets the place.
+    Where others had asked the same, the first of them gets the place, if the spirit still listens; all others move up.
     """
     notices = []
     for turn in turns:
         if turn.state in OPEN_STATES:
             notices += end(session, turn, TurnState.WITHDRAWN, at, by=by)
-            if session.is_active:
-                notices += inherit(turn)
+            if session.is_active and session.spirit_mode != Mode.OFF:
+                inherit(turn)
+    if notices and open_turns(session.id).exists():
+        notices += [*tell_places(session.id), wake(session.id)]
     return notices
 
 
-def inherit(turn: SpiritTurn) -> list[Notice]:
+def inherit(turn: SpiritTurn) -> None:
     """Somebody else had asked the same: that question takes the place of the one that is gone."""
     gone = Participant.objects.filter(session=turn.session_id, kicked_at__isnull=False).values("user")
     heirs = turn.merged.filter(state=TurnState.MERGED, message__deleted_at__isnull=True)
     heirs = heirs.exclude(asker_id=turn.asker_id).exclude(asker__in=gone)
     heir = heirs.order_by("number").first()
     if heir is None:
-        return []
+        return
     heir.state, heir.merged_into, heir.created_at = TurnState.QUEUED, None, Now()
     heir.save(update_fields=["state", "merged_into", "created_at"])
     turn.merged.filter(state=TurnState.MERGED).update(merged_into=heir)
-    return [*tell_places(turn.session_id), wake(turn.session_id)]
 
 
 def unhear(session: Session, turns: Iterable[SpiritTurn]) -> list[Notice]:

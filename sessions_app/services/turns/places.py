@@ -48,12 +48,15 @@ def in_order(session_id: UUID, turns: Iterable[SpiritTurn]) -> list[SpiritTurn]:
 def tell_places(session_id: UUID) -> list[Notice]:
     """Note the place of everybody who waits, and return what to tell those whose place is another one than before.
 
-    Whoever is next while nobody is being answered has place 0, and is told nothing: the turn begins at once.
+    Whoever is next while nobody is being answered has place 0, and is told nothing: the turn begins at once. Who was
+    told a place keeps it until then, so that two are never told the same one.
     """
     turns = list(open_turns(session_id))
-    first = 1 if any(turn.state == TurnState.ACTIVE for turn in turns) else 0
+    waiting = in_order(session_id, turns)
+    is_busy = any(turn.state == TurnState.ACTIVE for turn in turns)
+    first = 1 if is_busy or (waiting and waiting[0].place) else 0
     notices = []
-    for place, turn in enumerate(in_order(session_id, turns), start=first):
+    for place, turn in enumerate(waiting, start=first):
         if turn.place != place:
             turn.place = place
             turn.save(update_fields=["place"])

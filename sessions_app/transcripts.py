@@ -1,11 +1,11 @@
-"""sessions_app/api, the REST door: how a transcript reads, as text, Markdown, JSON or HTML.
+"""sessions_app, the kitchen: how a transcript reads, as text, Markdown, JSON or HTML, in pieces of bounded size.
 
 A form is three functions that return pieces of text: what stands before the messages, one message, what stands after.
 What people typed is data in every one of them: it can neither forge a line nor become markup.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +13,9 @@ import msgspec
 from django.utils.html import escape
 
 from sessions_app import events
+from sessions_app.selectors.history import messages
 
+CHUNK = 200
 SPIRIT = "The spirit"
 # Whoever reads it later was not there to be told.
 STATEMENT = "The spirit is no person: a program, a rule engine or a language model, makes its answers."
@@ -102,7 +104,17 @@ FORMS: Mapping[str, Form] = {
 }
 
 
-def file_name(session: events.SessionData, form: str) -> str:
-    """A name that every file system takes: ASCII letters, digits and hyphens."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", session.name).strip("-")[:40].strip("-").lower()
-    return f"{words or 'session'}-{str(session.id)[-8:]}.{form}"
+def pieces(session: events.SessionData, form: Form) -> Iterator[str]:
+    """The file, a chunk of messages at a time; what is said after it was begun is left out, and so is what was off the
+    record or deleted."""
+    text, cursor, is_first, more = form.head(session), 0, True, True
+    while more:
+        found, more = messages(session.id, limit=CHUNK, after_seq=cursor, before_seq=session.last_seq + 1)
+        for message in found:
+            cursor = message.seq
+            if not message.off_record:
+                text += form.line(message) if is_first else form.separator + form.line(message)
+                is_first = False
+        yield text
+        text = ""
+    yield form.tail

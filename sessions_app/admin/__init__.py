@@ -8,9 +8,6 @@ from django.contrib import admin
 from sessions_app.admin import audit, log, messages, participants, personas, reports, sessions, turns, users, webhooks
 from sessions_app.admin.entrance import LoginForm
 
-admin.site.site_header = admin.site.site_title = "Séance"
-admin.site.index_title = "Who sits where, and what was said"
-admin.site.enable_nav_sidebar = True
 admin.site.login_form = LoginForm
 
 __all__ = ["audit", "log", "messages", "participants", "personas", "reports", "sessions", "turns", "users", "webhooks"]

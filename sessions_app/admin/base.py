@@ -14,6 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from sessions_app.admin.lists import CappedPaginator, latest
 from sessions_app.errors import SeanceError
 from sessions_app.models import User
 
@@ -23,26 +24,30 @@ if TYPE_CHECKING:
 
     class _Admin(admin.ModelAdmin[M]):
         pass
-
-    class _Inline(admin.TabularInline[M, Model]):
-        pass
 else:
 
     class _Admin(admin.ModelAdmin):
         def __class_getitem__(cls, _model: Any) -> type:
             return cls
 
-    class _Inline(admin.TabularInline):
-        def __class_getitem__(cls, _model: Any) -> type:
-            return cls
+
+IN_ONE = "session__id__exact"  # the parameter that narrows a list to one session
 
 
 class SeanceAdmin(_Admin[M]):
-    """Pages of 50 rows, no second count of everything, and people chosen by typing instead of from a list of all."""
+    """Pages of 50 rows, and nothing that takes longer the more rows there are: see `lists`.
+
+    With `is_log` the table is too long to look for words in all of it; in one session it is not, and is in the order of
+    `place`, which has an index, while PostgreSQL would look for the session's rows among all by the id.
+    """
 
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count of everything for each filter
+    paginator = CappedPaginator
+    is_log = False
+    place: ClassVar[str | None] = None
     id_lookups: ClassVar[tuple[str, ...]] = ("pk",)
 
     def get_search_results(
@@ -52,8 +57,36 @@ class SeanceAdmin(_Admin[M]):
         try:
             wanted = uuid.UUID(search_term.strip())
         except ValueError:
-            return super().get_search_results(request, queryset, search_term.replace("\x00", ""))
-        return queryset.filter(reduce(or_, (Q(**{name: wanted}) for name in self.id_lookups))), False
+            words = search_term.replace("\x00", "")
+            if words and self.is_log and IN_ONE not in request.GET:
+                queryset = self.window(queryset)
+            return super().get_search_results(request, queryset, words)
+        return self.looked_up(queryset, wanted), False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """What filters and links of the lists ask for, and nothing else.
+
+        Django allows every field of the row: whoever may only look could guess, letter by letter, what no page shows,
+        such as a webhook's secret, or have all texts searched for an expression of their own.
+        """
+        names = {_name_of(one) for one in self.get_list_filter(request)}
+        is_link = lookup in {f"{field.name}__id__exact" for field in self.opts.get_fields() if field.many_to_one}
+        is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in names)
+        return (is_link or is_offered) and super().lookup_allowed(lookup, value, request)
+
+    def window(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """The rows among which words are looked for."""
+        return latest(queryset)
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """That of the one session that is looked into, or of all."""
+        if self.place is not None and IN_ONE in request.GET:
+            return ("session", f"-{self.place}")
+        return super().get_ordering(request)
+
+    def looked_up(self, queryset: QuerySet[M], wanted: uuid.UUID) -> QuerySet[M]:
+        """The rows that a whole id means."""
+        return queryset.filter(reduce(or_, (Q(**{name: wanted}) for name in self.id_lookups)))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -66,6 +99,13 @@ class SeanceAdmin(_Admin[M]):
             return HttpResponseRedirect(request.path)
 
 
+def _name_of(offered: Any) -> str:
+    """What a filter of a list is called in the address."""
+    if isinstance(offered, type):
+        return str(getattr(offered, "parameter_name", ""))
+    return offered if isinstance(offered, str) else str(offered[0])
+
+
 class ReadOnlyAdmin(SeanceAdmin[M]):
     """Nobody adds, changes or deletes here."""
 
@@ -76,21 +116,6 @@ class ReadOnlyAdmin(SeanceAdmin[M]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnlyInline(_Inline[M]):
-    """A short table in another's page."""
-
-    extra = 0
-    can_delete = False
-    show_change_link = True
-    classes = ("collapse",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 

@@ -1,15 +1,17 @@
 """sessions_app, the admins' room: what was said. Bodies are read, never written."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import ReadOnlyAdmin, actor, link, report, short
+from sessions_app.admin.lists import COUNTED, LATEST, SinceFilter
 from sessions_app.errors import SeanceError
-from sessions_app.models import Message
+from sessions_app.models import Message, Session
 from sessions_app.services.messages import delete_message
 
 
@@ -19,11 +21,15 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
 
     list_display = ("seq", "session_link", "who", "said", "board_line", "timestamp", "is_there")
     list_display_links = ("seq", "said")
-    list_filter = ("is_spirit", ("deleted_at", admin.EmptyFieldListFilter), "off_record", "timestamp")
+    list_filter = (SinceFilter, "is_spirit", ("deleted_at", admin.EmptyFieldListFilter), "off_record")
     list_select_related = ("session", "user", "answer")
     search_fields = ("text", "user_name")
-    search_help_text = "A part of the text or of the name, or the whole id of a message, a session or a user."
-    id_lookups = ("pk", "session_id", "user_id")
+    search_help_text = (
+        f"A part of the text or of the name, among the latest {LATEST:,}; "
+        "or the whole id of a message, a session or a user."
+    )
+    is_log = True
+    place = "seq"
     ordering = ("-id",)  # ids grow with time, and have an index
     fields = (
         "id", "session_link", "seq", "timestamp", "who", "text", "board_line", "source", "off_record",
@@ -34,12 +40,21 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return super().get_queryset(request).select_related("session", "user", "answer")
 
-    @admin.display(description="session", ordering="session__name")
+    def looked_up(self, queryset: QuerySet[Message], wanted: UUID) -> QuerySet[Message]:
+        """A message, all of a session, or all of a person, which has no index but those of the sessions it was in."""
+        if (found := queryset.filter(pk=wanted)).exists():
+            return found
+        if (found := queryset.filter(session=wanted)).exists():
+            return found.order_by("session", "-seq")
+        places = Session.objects.filter(Q(participants__user=wanted) | Q(host=wanted))
+        return queryset.filter(user_id=wanted, session__in=list(places.values_list("pk", flat=True)[:COUNTED]))
+
+    @admin.display(description="session")
     def session_link(self, row: Message) -> SafeString:
         """Where it was said."""
         return link("session_change", row.session.name, row.session_id)
 
-    @admin.display(description="who", ordering="user_name")
+    @admin.display(description="who")
     def who(self, row: Message) -> SafeString | str:
         """Who said it, by the name of that moment."""
         if row.is_spirit:
@@ -68,7 +83,7 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
         """The question."""
         return link("message_change", "the question", row.in_reply_to_id) if row.in_reply_to_id else "–"
 
-    @admin.display(description="there", boolean=True, ordering="deleted_at")
+    @admin.display(description="there", boolean=True)
     def is_there(self, row: Message) -> bool:
         """Whether it was not taken away."""
         return row.deleted_at is None

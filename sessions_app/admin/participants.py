@@ -29,17 +29,17 @@ class ParticipantAdmin(ReadOnlyAdmin[Participant]):
         here = Connection.objects.filter(participant=OuterRef("pk"))
         return super().get_queryset(request).select_related("session", "user").annotate(here=Exists(here))
 
-    @admin.display(description="session", ordering="session__name")
+    @admin.display(description="session")
     def session_link(self, row: Participant) -> SafeString:
         """Where."""
         return link("session_change", row.session.name, row.session_id)
 
-    @admin.display(description="user", ordering="user__name")
+    @admin.display(description="user")
     def user_link(self, row: Participant) -> SafeString:
         """Who."""
         return link("user_change", row.user, row.user_id)
 
-    @admin.display(description="connected", boolean=True, ordering="here")
+    @admin.display(description="connected", boolean=True)
     def is_here(self, row: Participant) -> bool:
         """Whether a socket is open."""
         return bool(getattr(row, "here", False))

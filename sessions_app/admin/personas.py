@@ -126,18 +126,19 @@ class PersonaVersionAdmin(SeanceAdmin[PersonaVersion]):
     def _back(self, row: PersonaVersion) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:sessions_app_personaversion_change", args=[row.pk]))
 
-    def _row(self, request: HttpRequest, pk: Any) -> PersonaVersion:
-        if not self.has_change_permission(request):
+    def _row(self, request: HttpRequest, pk: Any, *, may: bool) -> PersonaVersion:
+        if not may:
             raise PermissionDenied
         return get_object_or_404(PersonaVersion.objects.select_related("persona__current"), pk=pk)
 
     def _ask(self, request: HttpRequest, row: PersonaVersion, question: str) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": question, "row": row, "opts": self.opts}
-        return TemplateResponse(request, "admin/sessions_app/personaversion/ask.html", context)
+        back = reverse("admin:sessions_app_personaversion_change", args=[row.pk])
+        context = {**self.admin_site.each_context(request), "title": question, "back": back, "opts": self.opts}
+        return TemplateResponse(request, "admin/ask.html", context)
 
     def publish(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Probe and publish, or publish an older version again."""
-        row = self._row(request, pk)
+        row = self._row(request, pk, may=self.has_change_permission(request))
         if request.method != "POST":
             return self._ask(request, row, f"Publish version {row.number} of {row.persona}?")
         try:
@@ -151,7 +152,7 @@ class PersonaVersionAdmin(SeanceAdmin[PersonaVersion]):
 
     def copy(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """A new draft with the content of this version."""
-        row = self._row(request, pk)
+        row = self._row(request, pk, may=self.has_change_permission(request))
         if request.method != "POST":
             return self._ask(request, row, f"Make a new version of version {row.number} of {row.persona}?")
         made = save_draft(actor=actor(request), persona=persona_of(row), note=f"made of version {row.number}")
@@ -160,7 +161,7 @@ class PersonaVersionAdmin(SeanceAdmin[PersonaVersion]):
 
     def compare(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """What this version changes in the current one."""
-        row = self._row(request, pk)
+        row = self._row(request, pk, may=self.has_view_permission(request))
         current = row.persona.current
         before = _lines(current) if current else []
         diff = list(difflib.unified_diff(before, _lines(row), "current", f"version {row.number}", lineterm="", n=1))
@@ -172,7 +173,7 @@ class PersonaVersionAdmin(SeanceAdmin[PersonaVersion]):
 
     def export(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The content as JSON, which can be imported again."""
-        row = self._row(request, pk)
+        row = self._row(request, pk, may=self.has_view_permission(request))
         body = msgspec.json.format(msgspec.json.encode(row.content), indent=2)
         name = f"{row.persona.slug}.{row.persona.locale}.{row.number}.json"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}

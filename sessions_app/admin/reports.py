@@ -49,18 +49,22 @@ class ReportAdmin(ReadOnlyAdmin[Report]):
         """Whoever reported it."""
         return link("user_change", row.reporter_id, row.reporter_id) if row.reporter_id else "somebody erased"
 
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Whether this admin may close reports: staff, as over the API."""
+        return actor(request).is_staff
+
     def _close(self, request: HttpRequest, queryset: Any, state: str) -> None:
         rows = list(queryset.filter(state="open"))
         for row in rows:
             close_report(actor=actor(request), report_id=row.pk, state=state)
         self.message_user(request, f"{len(rows)} closed.")
 
-    @admin.action(description="Close: nothing to be done", permissions=["view"])
+    @admin.action(description="Close: nothing to be done", permissions=["close"])
     def dismiss(self, request: HttpRequest, queryset: Any) -> None:
         """Close the selected reports."""
         self._close(request, queryset, "dismissed")
 
-    @admin.action(description="Close: something was done", permissions=["view"])
+    @admin.action(description="Close: something was done", permissions=["close"])
     def acted(self, request: HttpRequest, queryset: Any) -> None:
         """Close the selected reports."""
         self._close(request, queryset, "acted")

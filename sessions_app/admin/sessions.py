@@ -3,36 +3,18 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.db.models import Count, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from sessions_app.admin.base import ReadOnlyInline, SeanceAdmin, actor, link, report, row_of
+from sessions_app.admin.base import SeanceAdmin, actor, link, report, row_of
 from sessions_app.admin.forms import DIALS, SessionForm
+from sessions_app.admin.room import RoomPages, shown
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import UpdateSession, read
-from sessions_app.models import Event, Message, Participant, Role, Session, SpiritTurn
-from sessions_app.services.sessions import end_session, update_session
-
-
-def _count(rows: QuerySet[Any]) -> Coalesce:
-    """How many of these rows each session has, as one subquery: two joined counts would multiply each other."""
-    counted = rows.filter(session=OuterRef("pk")).order_by().values("session").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
-
-
-class ParticipantInline(ReadOnlyInline[Participant]):
-    """Who is and was there."""
-
-    model = Participant
-    fields = ("name", "user", "role", "joined_at", "left_at", "is_muted", "kicked_at")
-    readonly_fields = ("joined_at",)
-    ordering = ("joined_at",)
-    verbose_name_plural = "people"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
-        return super().get_queryset(request).select_related("user", "session")
+from sessions_app.models import Event, Message, Participant, Session, SpiritTurn
+from sessions_app.selectors.sessions import with_count
+from sessions_app.services.sessions import delete_session, end_session, update_session
 
 
 @admin.register(Session)
@@ -45,7 +27,7 @@ class SessionAdmin(SeanceAdmin[Session]):
     search_fields = ("name",)
     search_help_text = "A part of the name, or a whole id."
     ordering = ("-created_at",)
-    list_select_related = ("host",)
+    list_select_related = ("host", "rollup")
     readonly_fields = (
         "id",
         "host",
@@ -76,28 +58,27 @@ class SessionAdmin(SeanceAdmin[Session]):
         ),
         ("Its course", {"fields": ("is_active", "created_at", "ended_at", "last_seq", "epoch", "log")}),
     )
-    inlines = [ParticipantInline]
+    change_form_template = "admin/sessions_app/session/change_form.html"
     actions = ["end_selected"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        seated = Participant.objects.filter(left_at__isnull=True).exclude(role=Role.OBSERVER)
-        spoken = Message.objects.filter(deleted_at__isnull=True)
-        return super().get_queryset(request).annotate(seated=_count(seated), spoken=_count(spoken))
+        return with_count(super().get_queryset(request))
 
     @admin.display(description="state", boolean=True, ordering="is_active")
     def state(self, row: Session) -> bool:
         """Whether it is open."""
         return row.is_active
 
-    @admin.display(description="seats", ordering="seated")
+    @admin.display(description="seats")
     def people(self, row: Any) -> SafeString:
         """Taken seats of all seats, linked to the people."""
-        return link("participant_changelist", f"{row.seated}/{row.max_users}", session__id__exact=row.pk)
+        return link("participant_changelist", f"{row.taken}/{row.max_users}", session__id__exact=row.pk)
 
-    @admin.display(description="messages", ordering="spoken")
-    def said(self, row: Any) -> SafeString:
-        """How many messages, linked to them."""
-        return link("message_changelist", row.spoken, session__id__exact=row.pk)
+    @admin.display(description="messages", ordering="rollup__messages")
+    def said(self, row: Session) -> SafeString:
+        """How many messages of people when they were last counted, linked to all."""
+        counted = row.rollup.messages if hasattr(row, "rollup") else "–"
+        return link("message_changelist", counted, session__id__exact=row.pk)
 
     @admin.display(description="host", ordering="host__name")
     def host_name(self, row: Session) -> SafeString | str:
@@ -138,6 +119,22 @@ class SessionAdmin(SeanceAdmin[Session]):
                 self.log_change(request, row, "Ended.")
                 done += 1
         report(request, self, done, refusals, "ended")
+
+    def get_urls(self) -> list[Any]:
+        return [*RoomPages(self).urls(), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The session from inside, and below it its settings."""
+        session = self.get_object(request, object_id)
+        may = session is not None and self.has_view_permission(request, session)
+        inside = {"room": shown(request, session)} if session is not None and may else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **inside})
+
+    def delete_model(self, request: HttpRequest, obj: Session) -> None:
+        """Through the service, which writes it down."""
+        delete_session(actor=actor(request), session_id=obj.pk)
 
     def save_model(self, request: HttpRequest, obj: Session, form: Any, change: bool) -> None:
         """Through the service: it locks the row, writes the log and tells the room."""

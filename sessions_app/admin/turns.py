@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import ReadOnlyAdmin, link, short
-from sessions_app.models import Event, SpiritTurn
+from sessions_app.admin.lists import LATEST, LatestValues, SinceFilter, latest
+from sessions_app.models import Event, Message, SpiritTurn
 
 
 @admin.register(Event)
@@ -21,10 +22,11 @@ class EventAdmin(ReadOnlyAdmin[Event]):
     search_fields = ("type",)
     search_help_text = "A part of the type, or the whole id of a session."
     id_lookups = ("session_id",)
+    place = "seq"
     ordering = ("-id",)
     fields = ("session_link", "seq", "type", "timestamp", "data")
 
-    @admin.display(description="session", ordering="session__name")
+    @admin.display(description="session")
     def session_link(self, row: Event) -> SafeString:
         """Where it happened."""
         return link("session_change", row.session.name, row.session_id)
@@ -42,9 +44,16 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
         "number", "session_link", "asker_link", "question", "state", "attempt", "source", "degraded", "provider",
         "first_move", "whole", "tokens", "cost_microcents", "created_at",
     )  # fmt: skip
-    list_filter = ("state", "source", "degraded", "provider", "code", "created_at")
+    list_filter = (
+        SinceFilter, "state", *((name, LatestValues) for name in ("source", "degraded", "provider", "code")),
+    )  # fmt: skip
     search_fields = ("message__text",)
-    search_help_text = "A part of the question, or the whole id of a turn, a session or an asker."
+    search_help_text = (
+        f"A part of the question, among the latest {LATEST:,} messages; "
+        "or the whole id of a turn, a session or an asker."
+    )
+    is_log = True
+    place = "number"
     id_lookups = ("pk", "session_id", "asker_id")
     ordering = ("-id",)
     fields = (
@@ -57,7 +66,11 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[SpiritTurn]:
         return super().get_queryset(request).select_related("session", "message", "asker", "persona__persona")
 
-    @admin.display(description="session", ordering="session__name")
+    def window(self, queryset: QuerySet[SpiritTurn]) -> QuerySet[SpiritTurn]:
+        """Those whose question is among the latest messages; without the second bound all turns would be looked at."""
+        return latest(queryset).filter(message__in=latest(Message.objects.all()))
+
+    @admin.display(description="session")
     def session_link(self, row: SpiritTurn) -> SafeString:
         """Where it was asked."""
         return link("session_change", row.session.name, row.session_id)
@@ -72,7 +85,7 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
         """Seconds from the question to its end."""
         return _seconds(row.created_at, row.ended_at)
 
-    @admin.display(description="tokens", ordering="completion_tokens")
+    @admin.display(description="tokens")
     def tokens(self, row: SpiritTurn) -> int:
         """Of the prompt and the answer together."""
         return row.prompt_tokens + row.completion_tokens
@@ -84,7 +97,7 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
             return "–"
         return link("personaversion_change", f"{row.persona.persona}, {row.persona}", row.persona_id)
 
-    @admin.display(description="asker", ordering="asker__name")
+    @admin.display(description="asker")
     def asker_link(self, row: SpiritTurn) -> SafeString | str:
         """Who asked."""
         return link("user_change", row.asker.name, row.asker.pk) if row.asker else "–"

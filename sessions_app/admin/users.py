@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import SeanceAdmin, actor, link, row_of
 from sessions_app.admin.forms import AccountForm, UserForm
-from sessions_app.models import User
+from sessions_app.models import Act, User
+from sessions_app.services.audit import record
 from sessions_app.services.bans import ban, sign_out, unban
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class UserAdmin(_UserAdmin):
         parts = [
             link("session_changelist", "hosts", host__id__exact=row.pk),
             link("participant_changelist", "sits", user__id__exact=row.pk),
-            link("message_changelist", "said", user__id__exact=row.pk),
+            link("message_changelist", "said", q=row.pk),
         ]
         return row_of(parts)
 
@@ -86,11 +87,13 @@ class UserAdmin(_UserAdmin):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save; a ban and its end are the service's."""
+        """Save, and write it down; a ban and its end are the service's."""
         wanted, is_other = obj.is_active, change and "is_active" in form.changed_data
         if is_other:
             obj.is_active = not wanted
         super().save_model(request, obj, form, change)
+        if changed := [name for name in form.changed_data if name != "is_active" and not name.startswith("password")]:
+            record(Act.UPDATE_USER, actor=actor(request), target=obj.pk, fields=changed)
         if is_other:
             (unban if wanted else ban)(actor=actor(request), user_id=obj.pk)
             obj.is_active = wanted

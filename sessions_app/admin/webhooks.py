@@ -1,4 +1,4 @@
-"""sessions_app, the admins' room: webhooks: endpoints, and how deliveries to them went. For superusers."""
+"""sessions_app, the admins' room: webhooks: endpoints, and how deliveries to them went. Superusers change them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from sessions_app.admin.base import ReadOnlyAdmin, SeanceAdmin, actor
-from sessions_app.models import DeliveryState, User, WebhookDelivery, WebhookEndpoint
+from sessions_app.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from sessions_app.services.webhooks import endpoints
 from sessions_app.webhooks.kinds import PATTERNS
 from sessions_app.webhooks.targets import Forbidden, check_url
@@ -36,16 +36,12 @@ class EndpointForm(_EndpointForm):
             raise ValidationError(f"This is refused: {refused}.") from None
 
 
-class _ForSuperusers:
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return isinstance(request.user, User) and request.user.is_superuser
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+def _is_superuser(request: HttpRequest) -> bool:
+    return actor(request).is_superuser
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(_ForSuperusers, SeanceAdmin[WebhookEndpoint]):
+class WebhookEndpointAdmin(SeanceAdmin[WebhookEndpoint]):
     """Endpoints. A secret is shown once, on the page that answers its making."""
 
     form = EndpointForm
@@ -57,13 +53,13 @@ class WebhookEndpointAdmin(_ForSuperusers, SeanceAdmin[WebhookEndpoint]):
     actions = ("rotate", "ping", "replay_failed")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+        return _is_superuser(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request)
+        return _is_superuser(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request)
+        return _is_superuser(request)
 
     def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:
         given = {name: form.cleaned_data[name] for name in ("name", "url", "kinds")}
@@ -113,7 +109,7 @@ class WebhookEndpointAdmin(_ForSuperusers, SeanceAdmin[WebhookEndpoint]):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(_ForSuperusers, ReadOnlyAdmin[WebhookDelivery]):
+class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
     """Deliveries, the newest first."""
 
     list_display = ("id", "endpoint", "event", "state", "tries", "next_at", "ended_at", "status", "error", "seconds")
@@ -124,7 +120,11 @@ class WebhookDeliveryAdmin(_ForSuperusers, ReadOnlyAdmin[WebhookDelivery]):
     ordering = ("-id",)
     actions = ("send_again",)
 
-    @admin.action(description="Send again, under the same id", permissions=["view"])
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Whether this admin may send again."""
+        return _is_superuser(request)
+
+    @admin.action(description="Send again, under the same id", permissions=["replay"])
     def send_again(self, request: HttpRequest, queryset: Any) -> None:
         """From the first try."""
         count = endpoints.replay(actor=actor(request), deliveries=queryset)

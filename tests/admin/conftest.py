@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from sessions_app.models import Message, Participant, Session, User
-from sessions_app.services.messages import Draft, post_message
+from sessions_app.services.messages import Draft, post_message, post_messages
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=y>"[:50]
 
@@ -54,11 +54,10 @@ def say(session: Session, host: User) -> Callable[[str], Message]:
 @pytest.fixture
 def crowd() -> list[Session]:
     """Thirty sessions with their own hosts, people, messages, questions and hostile names."""
-    rooms = []
-    for number in range(30):
-        host = User.objects.create(name=f"{HOSTILE[:46]}{number}", is_guest=True)
-        room = Session.objects.create(name=f"{HOSTILE}{number}", host=host)
-        Participant.objects.create(session=room, user=host, name=host.name)
-        post_message(Draft(room.id, host.id, f"{HOSTILE} {number}?"))
-        rooms.append(room)
+    hosts = User.objects.bulk_create(User(name=f"{HOSTILE[:46]}{number}", is_guest=True) for number in range(30))
+    rooms = Session.objects.bulk_create(Session(name=f"{HOSTILE}{n}", host=host) for n, host in enumerate(hosts))
+    Participant.objects.bulk_create(
+        Participant(session=room, user=host, name=host.name) for room, host in zip(rooms, hosts, strict=True)
+    )
+    post_messages([Draft(room.id, room.host_id, f"{HOSTILE} {number}?") for number, room in enumerate(rooms)])
     return rooms

@@ -21,6 +21,17 @@ def test_a_ban_and_its_end_in_the_admin_are_written_down(admin: Client, admin_us
     assert host.is_active
 
 
+def test_other_rights_are_written_down_by_the_names_of_the_fields(admin: Client, admin_user: User) -> None:
+    account = User.objects.create_user("ana@example.org", None, name="Ana")
+    body = {"name": "Ana", "email": "ana@example.org", "is_active": "on", "is_staff": "on"}
+
+    assert admin.post(f"/admin/sessions_app/user/{account.pk}/change/", body).status_code == 302
+
+    entry = AuditEntry.objects.get()
+    assert (entry.act, entry.actor, entry.target) == ("update_user", admin_user.pk, account.pk)
+    assert entry.details == {"fields": ["is_staff"]}
+
+
 def test_the_log_is_read_and_searched_and_not_written(admin: Client, admin_user: User, session: Session) -> None:
     end_session(actor=admin_user, session_id=session.id)
     row = AuditEntry.objects.get()

@@ -65,6 +65,22 @@ def test_whoever_gets_in_begins_anew(limited: None) -> None:
         assert knock("root@example.org", PASSWORD).status_code == 302
 
 
+def test_whoever_found_an_open_window_does_not_guess_the_password_there(limited: None) -> None:
+    user = User.objects.create_superuser("root@example.org", PASSWORD, name="Root")
+    window = Client()
+    window.force_login(user)
+
+    def guess(password: str) -> Any:
+        form = {"old_password": password, "new_password1": "another oak 78", "new_password2": "another oak 78"}
+        return window.post("/admin/password_change/", form)
+
+    guesses = [guess("wrong").content.decode() for _ in range(3)]
+    right = guess(PASSWORD)
+
+    assert not any("Too many attempts" in page for page in guesses)
+    assert "Too many attempts" in right.content.decode()
+
+
 def test_an_address_is_limited_too_and_cannot_be_forged(limited: None) -> None:
     pages = [
         knock(f"{number}@example.org", "x", **{"X-Forwarded-For": f"198.51.100.{number}"}).content.decode()

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from realtime import metrics
 from realtime.bridge import Bridge
+from sessions_app import redis_links
 from sessions_app.errors import SeanceError
 from sessions_app.services import budget
 from sessions_app.services.turns import Claim
@@ -75,6 +76,7 @@ class Answers:
         self._oracle = self._providers[-1]
         self._sampling = f"{env.spirit_base_url} {env.spirit_model} {env.spirit_secondary_model}"
         self._redis: Any = None
+        self._settling: set[asyncio.Task[None]] = set()
         self._cache: AnswerCache | None = None
         if len(self._providers) > 1 and env.spirit_cache_seconds:
             self._cache = self._make_cache(env.redis_url, env.spirit_cache_seconds)
@@ -82,9 +84,7 @@ class Answers:
     def _make_cache(self, redis_url: str, ttl_s: float) -> AnswerCache:
         if not redis_url:
             return AnswerCache(ttl_s=ttl_s)
-        from redis.asyncio import Redis
-
-        self._redis = Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
+        self._redis = redis_links.async_client(redis_url)
         return AnswerCache(RedisStore(self._redis), RedisLocks(self._redis), ttl_s)
 
     def stream(self, claim: Claim, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
@@ -94,7 +94,7 @@ class Answers:
         if claim.is_last_try or len(self._providers) == 1:
             degraded = "provider_down" if len(self._providers) > 1 else None
             return generate_response(request, [self._oracle], layout=layout, degraded=degraded)  # type: ignore[arg-type]
-        chain = [*(Metered(one, claim, self._bridge) for one in self._providers[:-1]), self._oracle]
+        chain = [*(Metered(one, claim, self._bridge, self._settling) for one in self._providers[:-1]), self._oracle]
 
         def make() -> AsyncGenerator[StreamItem, None]:
             return generate_response(
@@ -118,7 +118,8 @@ class Answers:
                 metrics.SPIRIT_CACHE.labels(what).inc(count)
 
     async def aclose(self) -> None:
-        """Free every connection."""
+        """See the ledger written, and free every connection."""
+        await asyncio.gather(*self._settling, return_exceptions=True)
         for provider in self._providers:
             await provider.aclose()
         if self._redis is not None:
@@ -128,13 +129,20 @@ class Answers:
 class Metered:
     """A provider that is only called while there is budget: reserved before, settled after."""
 
-    def __init__(self, provider: SpiritProvider, claim: Claim, bridge: Bridge) -> None:
-        self._provider, self._claim, self._bridge = provider, claim, bridge
+    def __init__(
+        self, provider: SpiritProvider, claim: Claim, bridge: Bridge, settling: "set[asyncio.Task[None]]"
+    ) -> None:
+        self._provider, self._claim, self._bridge, self._settling = provider, claim, bridge, settling
 
     @property
     def name(self) -> str:
         """The provider's own."""
         return self._provider.name
+
+    @property
+    def model(self) -> str:
+        """The provider's own."""
+        return self._provider.model
 
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         """The provider's stream; raises `OverBudget` where it may not be called."""
@@ -161,8 +169,8 @@ class Metered:
         finally:
             # In a task of its own: whoever cancels this answer does not wait for the ledger.
             task = asyncio.get_running_loop().create_task(self._settle(reserved, used, was_called=was_called))
-            _settling.add(task)
-            task.add_done_callback(_settling.discard)
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
 
     async def _settle(self, reserved: budget.Reservation, used: Usage | None, *, was_called: bool) -> None:
         if used is not None:
@@ -171,7 +179,7 @@ class Metered:
             metrics.SPIRIT_COST.labels(self.name).inc(used.cost_microcents)
         try:
             await self._bridge.call(budget.settle, reserved, used, was_called=was_called)
-        except SeanceError as error:  # what was reserved stays spent: a budget errs on the safe side
+        except SeanceError as error:  # the reservation runs out, and is given back
             log.warning("budget_not_settled", code=error.code)
 
     async def probe(self) -> None:
@@ -180,6 +188,3 @@ class Metered:
 
     async def aclose(self) -> None:
         """Its connections are the process's, not this answer's."""
-
-
-_settling: set[asyncio.Task[None]] = set()

@@ -53,7 +53,7 @@ SERVER_WORDS: dict[str, str] = {
     "heartbeat": "The position of the log and the server's clock.",
     "token_expiring": "The token of this socket expires soon: send `refresh_token`, or be closed with 4001.",
     "token_refreshed": "The new token was taken.",
-    "goodbye": "The server stops; close code 4006 follows. Come back after `reconnect_after_ms`.",
+    "goodbye": "The server stops, or wants you to reconnect; 4006 follows. Come back after `reconnect_after_ms`.",
 }
 
 # Answers that carry the `ref` of the frame they answer.
@@ -146,7 +146,7 @@ CLOSE_CODES: dict[int, Close] = {
     4002: Close("The client read too slowly.", comes_back=True),
     4003: Close("Heartbeat timeout: no answer to a ping within 20 seconds.", comes_back=True),
     4005: Close("Rate limited: too many sockets or joins from one address.", comes_back=True),
-    4006: Close("The server stops. `goodbye` has said when to come back.", comes_back=True),
+    4006: Close("The server stops, or wants you to reconnect. `goodbye` has said when to come back.", comes_back=True),
     4008: Close("Every seat is taken.", comes_back=True),
     4500: Close("Unauthorized: no token where one is needed, a bad one, or one in the URL.", comes_back=False),
     4501: Close("Forbidden.", comes_back=False),

@@ -9,6 +9,7 @@ import select
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -34,7 +35,9 @@ class Bridge:
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a service in a database thread; raises what it raises, and `UNAVAILABLE` where the database is away."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, partial(run, function, time.perf_counter(), args, kwargs))
+        work = partial(run, function, time.perf_counter(), args, kwargs)
+        # With the caller's context, so that lines written in the thread say whose work it is.
+        return await loop.run_in_executor(self._executor, copy_context().run, work)
 
     def close(self) -> None:
         """Let the work under way end, and close every connection."""

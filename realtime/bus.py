@@ -12,7 +12,7 @@ import structlog
 from channels.layers import get_channel_layer
 
 from realtime import metrics
-from sessions_app import publish
+from sessions_app import publish, redis_links
 from sessions_app.publish import Notice
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ class Bus:
     async def start(self, deliver: Callable[[Sequence[Notice]], None]) -> None:
         """Begin to listen and to send; `deliver` gets what other processes say."""
         if self.enabled:
-            self._channel = f"process.{self.process_id}"
+            self._channel = f"seance.process.{self.process_id}"
             self._tasks = [asyncio.create_task(self._listen(deliver)), asyncio.create_task(self._sender())]
             await asyncio.sleep(0)  # the listener's first step makes the channel that joins a group
             await self.join(PROCESSES)
@@ -121,4 +121,4 @@ class Bus:
     def _note(self, error: Exception) -> None:
         if not self._is_away:
             self._is_away = True
-            log.warning("channel_layer_unavailable", error=type(error).__name__)
+            log.warning("channel_layer_unavailable", error=type(error).__name__, reason=redis_links.reason(error))

@@ -6,6 +6,7 @@ waits for a socket: a reader that lags loses planchette moves first, and then it
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
@@ -31,7 +32,8 @@ log = structlog.get_logger(__name__)
 HOLE_SECONDS = 0.03  # how long a missing number may still be on its way before the database is asked
 REPLAY_BYTES = 32_768  # of a replay are written ahead of the reader
 REPLAY_PAUSE = 0.01
-SESSION_ENDED, SLOW_CONSUMER = 4505, 4002
+SESSION_ENDED, SLOW_CONSUMER, DRAINING = 4505, 4002, 4006
+RELOAD_MS = 1000  # within which those come back who were told to come in anew
 
 Observer = Callable[[Notice], None]
 
@@ -306,13 +308,27 @@ class ConnectionManager:
     def _close(self, room: Room, whom: str, code: int) -> None:
         for socket in list(room.sockets.values()):
             if whom in (str(socket.user_id), str(socket.connection_id)):
-                socket.close(code)
+                self._end(socket, code)
 
     def close_connections(self, codes: dict[UUID, int]) -> None:
         """Close sockets by the id of their connection; those that are not here are none of ours any more."""
         for socket in self.sockets():
             if (code := codes.get(socket.connection_id)) is not None:
-                socket.close(code)
+                self._end(socket, code)
+
+    def _end(self, socket: Socket, code: int) -> None:
+        """Close a socket by request; one that shall come in anew is told when."""
+        if code == DRAINING:
+            self.dismiss(socket, "reload", RELOAD_MS)
+        else:
+            socket.close(code)
+
+    def dismiss(self, socket: Socket, reason: str, window_ms: int) -> None:
+        """Send a socket away with 4006, to come back at a moment of its own within the window."""
+        if not socket.closing:
+            goodbye = events.Goodbye(reason, random.randint(0, window_ms), socket.cursor)
+            self.send_to(socket, [events.frame("goodbye", goodbye)])
+            socket.close(DRAINING)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

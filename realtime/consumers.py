@@ -18,8 +18,8 @@ from realtime.middleware import SUBPROTOCOL, Arrival, arrive, origin_allowed
 from realtime.outlet import CLOSE, EXTENSION, Outlet, QueueOutlet, Receive, Send, framed
 from realtime.protocol import BadFrame, Command
 from realtime.room import Room, Socket
-from sessions_app import events
-from sessions_app.errors import Code, SeanceError
+from sessions_app import events, spans
+from sessions_app.errors import Code, SeanceError, SeatLost
 from sessions_app.limits import Pace
 from sessions_app.security import Claims, verify_token
 from sessions_app.services.presence import Release
@@ -159,7 +159,7 @@ class SeanceConsumer(AsyncConsumer):
         """Try to join; False where the client may try again."""
         data = cast(protocol.Join, command.data)
         if self.process.draining:
-            self.tell("goodbye", self.process.goodbye(0))
+            self.tell("goodbye", self.process.goodbye())
             raise Closed(DRAINING)
         try:
             await self.process.count(("joins", self.address))
@@ -231,7 +231,7 @@ class SeanceConsumer(AsyncConsumer):
             epoch=joined.epoch,
             seq=joined.seq,
             participants=joined.participants,
-            spirit=events.WelcomeSpirit(joined.turn),
+            spirit=joined.spirit,
             recent=joined.recent,
             limits=events.Limits(
                 text_max=TEXT_MAX,
@@ -272,7 +272,8 @@ class SeanceConsumer(AsyncConsumer):
 
     async def _handle(self, command: Command) -> None:
         try:
-            await handlers.HANDLERS[command.event](self, command)
+            with spans.span(f"frame {command.event}"):
+                await handlers.HANDLERS[command.event](self, command)
         except SeanceError as refused:
             self.refuse(refused, command.ref)
 
@@ -289,7 +290,14 @@ class SeanceConsumer(AsyncConsumer):
         self.socket.outlet.write(framed(events.frame(event, data, ref=ref).encode()))
 
     def refuse(self, error: SeanceError, ref: str | None) -> None:
-        """Tell this socket that something was refused."""
+        """Tell this socket that something was refused.
+
+        Whoever sits here and has no seat lost it while this process was taken for dead. To say so would be to refuse
+        for good what the same person may say after coming back.
+        """
+        if isinstance(error, SeatLost) and self.room is not None:
+            self.socket.close(SERVER_ERROR)
+            return
         data = events.ErrorData(error.code, error.message, error.retryable, error.details, error.retry_after_ms)
         self.tell("error", data, ref)
 

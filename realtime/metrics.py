@@ -54,6 +54,12 @@ WEBHOOK_SECONDS = Histogram("seance_webhook_seconds", "One try to deliver a webh
 WEBHOOK_LAG = Gauge(
     "seance_webhook_lag_seconds", "For how long the oldest webhook that is due has waited.", multiprocess_mode="livemax"
 )
+REPLICA_READS = Counter(
+    "seance_replica_reads_total", "Reads that a replica may answer: it did, or why the database had to.", ["end"]
+)
+READ_CACHE = Counter(
+    "seance_read_cache_total", "Reads that READ_CACHE keeps, by what was read and where it came from.", ["what", "end"]
+)
 HTTP_REQUESTS = Counter(
     "seance_http_requests_total", "HTTP requests, by kind of path and of status.", ["method", "route", "status"]
 )

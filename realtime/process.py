@@ -5,6 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Sequence
+from contextvars import Context
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -12,6 +13,7 @@ import structlog
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
+from realtime import metrics
 from realtime.addresses import Addresses
 from realtime.bridge import Bridge
 from realtime.bus import Bus
@@ -22,17 +24,20 @@ from realtime.streams import Streams
 from realtime.turns import TurnRunner
 from realtime.webhooks import Postman
 from realtime.writer import Batcher
-from sessions_app import events, health, limits, publish
+from sessions_app import events, health, limits, publish, replica
+from sessions_app.errors import SeanceError
 from sessions_app.limits import Pace
 from sessions_app.publish import Notice
+from sessions_app.selectors import cached
+from sessions_app.services import store
 from sessions_app.services.messages import Draft, Posted, post_messages
 from sessions_app.services.presence import Release, release_connections, unregister_process
 from sessions_app.services.seats import Joined, JoinRequest, join_sessions
 
 log = structlog.get_logger(__name__)
 
-DRAINING = 4006
 RETRY_SECONDS = 2.0
+WARMED = 200  # sessions at the start
 CROWD_PAUSE = 0.5  # seconds from one transaction of joins or releases to the next, while they come in crowds
 
 
@@ -62,8 +67,9 @@ class Process:
         self.bookkeeper = Bookkeeper()
         self.draining = False
         self.addresses = Addresses()
-        self.streams = Streams()
+        self.streams = Streams(self.id)
         self.keeper.watch(self.streams.check)
+        self.keeper.watch(_look_at_the_store)
         self._message_paces: WeakValueDictionary[UUID, Pace] = WeakValueDictionary()
 
     def message_pace(self, user_id: UUID) -> Pace:
@@ -90,16 +96,29 @@ class Process:
         loop = asyncio.get_running_loop()
 
         def sink(notices: Sequence[Notice]) -> None:
-            loop.call_soon_threadsafe(self.hub.publish, notices)
+            # What is begun by hearing of it, such as a turn, is nobody's request.
+            loop.call_soon_threadsafe(self.hub.publish, notices, context=Context())
 
+        await _look_at_the_store(self.bridge)  # before anybody resumes
         await self.keeper.register()
         publish.connect(sink)
+        replica.tell = lambda end: metrics.REPLICA_READS.labels(end).inc()
+        cached.tell = lambda what, end: metrics.READ_CACHE.labels(what, end).inc()
         await self.bus.start(self.hub.broadcast)
         self.keeper.start()
         self.turns.start()
         self.postman.start()
         self.bookkeeper.start()
+        self._warming = asyncio.create_task(self._warm())
         log.info("process_started", process=self.name, channel_layer="redis" if self.bus.enabled else "memory")
+
+    async def _warm(self) -> None:
+        """What people will ask for when they come back; nobody waits for it."""
+        try:
+            if count := await self.slow_bridge.call(cached.warm, WARMED):
+                log.info("read_cache_warmed", sessions=count)
+        except SeanceError as error:
+            log.warning("read_cache_not_warmed", code=error.code)
 
     def release(self, item: Release) -> None:
         """Give a closed socket's place back; again and again until the database has heard it."""
@@ -111,10 +130,9 @@ class Process:
 
         self.releases.submit(item).add_done_callback(ended)
 
-    def goodbye(self, last_seq: int) -> events.Goodbye:
-        """What a socket is told when this process goes: when to come back, spread over the drain window."""
-        window = round(settings.SEANCE.drain_seconds * 1000)
-        return events.Goodbye("draining", random.randint(0, window), last_seq)
+    def goodbye(self) -> events.Goodbye:
+        """What a late comer is told when this process goes: when to come back, spread over the drain window."""
+        return events.Goodbye("draining", random.randint(0, _window_ms()), 0)
 
     async def drain(self) -> None:
         """Send everybody away, spread over the drain window, and finish what was accepted."""
@@ -122,8 +140,7 @@ class Process:
         sockets = self.hub.sockets()
         log.info("draining", sockets=len(sockets))
         for item in sockets:
-            self.hub.send_to(item, [events.frame("goodbye", self.goodbye(item.cursor))])
-            item.close(DRAINING)
+            self.hub.dismiss(item, "draining", _window_ms())
         await self.posts.drain()
         deadline = asyncio.get_running_loop().time() + 5
         while self.hub.sockets() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
@@ -131,6 +148,7 @@ class Process:
 
     async def stop(self) -> None:
         """End the parts; what is left in the database is for the grace time, or for another process to take over."""
+        self._warming.cancel()
         await self.turns.stop()
         await self.postman.stop()
         await self.keeper.stop()
@@ -149,6 +167,15 @@ class Process:
         self.http_bridge.close()
         self.bridge.close()
         log.info("process_stopped", process=self.name)
+
+
+async def _look_at_the_store(bridge: Bridge) -> None:
+    """Where the database was restored, its logs get new epochs, which the next head poll finds."""
+    await bridge.call(store.look)
+
+
+def _window_ms() -> int:
+    return round(settings.SEANCE.drain_seconds * 1000)
 
 
 _current: Process | None = None

@@ -29,13 +29,11 @@ async def stream(opening: Opening, headers: Headers, receive: Receive, send: Sen
     parts = await process.current()
     outlet = EventStream(opening)
     socket = Socket(uuid7(), outlet)
-    reader = opening.reader
-    socket.user_id = reader.claims.user_id if reader is not None else None
+    reader, socket.user_id = opening.reader, opening.user_id
     timer: asyncio.TimerHandle | None = None
     try:
         parts.addresses.enter(socket.connection_id, opening.address)
-        if reader is not None:
-            parts.streams.enter(socket, reader)
+        parts.streams.enter(socket, opening)
         room = await _enter(parts, outlet, socket, opening)
         if reader is not None:
             left = max(0.0, reader.claims.expires_at - time.time())
@@ -68,7 +66,7 @@ async def _enter(parts: process.Process, outlet: EventStream, socket: Socket, op
         return None
     room = await parts.hub.connect(opening.session_id, socket)
     if parts.draining:
-        raise SeanceError(Code.UNAVAILABLE, retry_after_ms=parts.goodbye(0).reconnect_after_ms)
+        raise SeanceError(Code.UNAVAILABLE, retry_after_ms=parts.goodbye().reconnect_after_ms)
     seq: int | None = await parts.bridge.call(head_of, opening.session_id, opening.epoch)
     if seq is None:
         outlet.resync("epoch_changed")

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import aclosing
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -21,7 +22,7 @@ from realtime import metrics
 from realtime.answers import Answers
 from realtime.bridge import Bridge
 from realtime.connections import ConnectionManager
-from sessions_app import events
+from sessions_app import events, spans
 from sessions_app.errors import Code, SeanceError
 from sessions_app.publish import Notice, notice
 from sessions_app.services import turns
@@ -93,7 +94,7 @@ class TurnRunner:
         if session_id in self._looking:
             self._again.add(session_id)
             return
-        task = asyncio.get_running_loop().create_task(self._work(session_id))
+        task = asyncio.get_running_loop().create_task(self._work(session_id), context=Context())
         self._looking[session_id] = task
         task.add_done_callback(lambda _: self._looked(session_id))
 
@@ -136,7 +137,11 @@ class TurnRunner:
                     if isinstance(found, Later):
                         asyncio.get_running_loop().call_later(found.seconds, self.wake, session_id)
                         return
-                    await self._see_through(found)
+                    with (
+                        structlog.contextvars.bound_contextvars(session_id=str(session_id), turn_id=str(found.turn_id)),
+                        spans.span("turn"),
+                    ):
+                        await self._see_through(found)
             except SeanceError as error:
                 log.warning("turn_not_claimed", session_id=str(session_id), code=error.code)
 

@@ -89,10 +89,12 @@ def contents() -> dict[str, Any]:
     found = document()
     groups = tuple(Group(tag, title, _marked(about), tuple(_events(found, tag))) for tag, title, about in GROUPS)
     shown = {event.shape for group in groups for event in group.events}
+    schemas = found["components"]["schemas"]
+    linked = set(_links(schemas))  # an event's own data can be part of another's, too
     shapes = tuple(
         Shape(name, _marked(schema.get("description", "")), _fields(schema))
-        for name, schema in found["components"]["schemas"].items()
-        if name not in shown
+        for name, schema in schemas.items()
+        if name not in shown or name in linked
     )
     return {
         "info": found["info"],

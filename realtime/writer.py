@@ -10,6 +10,8 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from contextvars import Context
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -17,6 +19,7 @@ import structlog
 
 from realtime import metrics
 from realtime.bridge import Bridge
+from sessions_app import spans
 from sessions_app.errors import Code, SeanceError
 from sessions_app.services.log import Busy
 
@@ -31,6 +34,7 @@ class Item(Protocol):
 
 
 TRIES = 4  # of an item in a crowd whose session is locked, before it takes a lane
+NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 64  # items in one transaction from which on the next waits, and for how many it waits at most
 
 T = TypeVar("T", bound=Item)
@@ -57,16 +61,20 @@ class Batcher(Generic[T, R]):
         pause: float = 0.0,
     ) -> None:
         self._bridge, self._work, self._name, self._largest = bridge, work, name, largest
+        self._title = f"transaction {name}"
         self._pause, self._not_before = pause, 0.0  # seconds, and on the loop's clock
         self._enough = asyncio.Event()
         self._waiting: list[Entry[T, R]] = []
         self._lanes: dict[UUID, list[Entry[T, R]]] = {}
+        self._links: dict[int, Any] = {}  # the spans that items came from, where somebody traces them
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = False
         self._size, self._seconds = metrics.BATCH_SIZE.labels(name), metrics.COMMIT_SECONDS.labels(name)
 
     def put(self, item: T, done: Done[R]) -> None:
         """Queue one item; `done` is called on the loop, right after the commit, with its result or its refusal."""
+        if (from_ := spans.here()) is not None:
+            self._links[id(item)] = from_
         lane = self._lanes.get(item.session_id)
         if lane is not None:
             lane.append((item, done))
@@ -99,7 +107,8 @@ class Batcher(Generic[T, R]):
             await asyncio.wait(self._tasks)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        # Whoever came first shall not sign what is done for all: `_commit` says whose work it is.
+        task = asyncio.get_running_loop().create_task(coroutine, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -150,12 +159,17 @@ class Batcher(Generic[T, R]):
             await self._commit(batch, wait=True)
         del self._lanes[session_id]
 
+    def _came_from(self, items: Sequence[T]) -> Sequence[Any]:
+        return [self._links.pop(id(item), None) for item in items] if self._links else ()
+
     async def _commit(self, batch: list[Entry[T, R]], *, wait: bool) -> list[Entry[T, R]]:
         """One transaction; returns the entries whose session is locked by somebody else."""
         items = [item for item, _ in batch]
+        spans.ids.set(partial(_ids, self._name, items))
         began = time.perf_counter()
         try:
-            results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
+            with spans.span(self._title, {"seance.items": len(items)}, links=self._came_from(items)):
+                results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
         except SeanceError as refused:
             results = [refused] * len(batch)
         except Exception:
@@ -171,3 +185,9 @@ class Batcher(Generic[T, R]):
             else:
                 entry[1](result)  # type: ignore[arg-type]  # None is a result of some work
         return busy
+
+
+def _ids(work: str, items: Sequence[Item]) -> dict[str, Any]:
+    """What lines of a transaction say of whom it is for."""
+    sessions = list({str(item.session_id): None for item in items[:NAMED]})
+    return {"work": work, **({"session_id": sessions[0]} if len(sessions) == 1 else {"session_ids": sessions})}

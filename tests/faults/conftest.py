@@ -15,7 +15,8 @@ import pytest
 
 from tests.faults import figures
 from tests.harness.client import stop_all
-from tests.harness.plugin import SEED
+from tests.harness.hosts import EACH
+from tests.harness.plugin import SEED, chosen_backend
 from tests.harness.server import Backend
 
 FULL = os.environ.get("SEANCE_FAULTS") == "full"
@@ -23,13 +24,14 @@ FULL = os.environ.get("SEANCE_FAULTS") == "full"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "faults_fast: a fault in a size that `make test` can afford")
-    config.addinivalue_line("markers", "alone: its pass line is in milliseconds; nothing runs beside it")
     config.addinivalue_line("markers", "row(text, line): the row of the fault table, and its pass line")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     mine = [item for item in items if "faults" in item.path.parts]
     out = [] if FULL else [item for item in mine if not item.get_closest_marker("faults_fast")]
+    if EACH:  # one process has nobody to be cut off from
+        out = mine if chosen_backend() is Backend.EMBEDDED else out
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
@@ -77,7 +79,7 @@ def tell(request: pytest.FixtureRequest, backend: Backend) -> figures.Tell:
     """Say a figure that belongs into the table: `tell("acks ≤ 0.2 s")`."""
     said: list[str] = []
     request.node.stash[figures.SAID] = said
-    request.node.stash[figures.STOOD_ON] = str(backend)
+    request.node.stash[figures.STOOD_ON] = "hosts" if EACH else str(backend)
     return said.append
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tests.harness.checker import check
 from tests.harness.client import Client, gather_limited
 from tests.harness.records import Acked, Receipt, read_log, spread
-from tests.harness.server import Opened, Server, Stack
+from tests.harness.server import Door, Opened, Stack
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Hall:
 
 
 async def open_halls(
-    servers: Sequence[Server],
+    servers: Sequence[Door],
     *,
     halls: int,
     people: int,

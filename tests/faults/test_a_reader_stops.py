@@ -25,10 +25,10 @@ def sit_down_and_stop_reading(server: Server, session_id: str, name: str) -> soc
     """A socket that joins, and from then on reads nothing."""
     link = socket.socket()
     link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    link.connect(("127.0.0.1", server.port))
+    link.connect((server.host, server.port))
     key = base64.b64encode(os.urandom(16)).decode()
     request = (
-        f"GET /ws/{session_id} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
+        f"GET /ws/{session_id} HTTP/1.1\r\nHost: {server.host}:{server.port}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     link.sendall(request.encode())

@@ -35,6 +35,7 @@ class Witness:
     def __init__(self, client: Client) -> None:
         self.ends: list[tuple[str, str]] = []  # (turn, event)
         self.begun: list[str] = []
+        self.sources: list[str] = []
         self.full = 0
         hear = client._hear
 
@@ -42,6 +43,7 @@ class Witness:
             data: dict[str, Any] = json.loads(bytes(frame.data))
             if frame.event in ENDS:
                 self.ends.append((data["turn_id"], frame.event))
+                self.sources.append(data.get("source", ""))
             elif frame.event == "spirit_thinking":
                 self.begun.append(data["turn_id"])
             elif frame.event == "error" and data["code"] == "QUEUE_FULL":
@@ -200,3 +202,87 @@ async def test_a_server_that_stops_hands_its_turns_over(
     assert rows == [("answered", 2, 0)]
     assert [len(witness.ends) for witness in witnesses] == [1] * 3
     assert took < 12
+
+
+@pytest.mark.services
+@pytest.mark.row(
+    "SIGSTOP for longer than a turn's lease to the server that answers, SIGCONT",
+    "the other server answers meanwhile; the first finds the turn taken, and nobody sees a second end",
+)
+async def test_a_server_that_sleeps_through_its_lease_ends_no_turn_twice(
+    make_stack: MakeStack, model: Model, rng: random.Random, tell: Tell
+) -> None:
+    stack = make_stack(**{**model.env, **QUICK, "SPIRIT_TOTAL_SECONDS": "60", "SPIRIT_FIRST_TOKEN_SECONDS": "60"})
+    servers = [await off_loop(stack.server) for _ in range(2)]
+    (hall,) = await open_halls(servers, halls=1, people=4, rng=rng, slowest=0.5)
+    witnesses = [Witness(client) for client in hall.clients]
+    await listening(hall, stack)
+
+    hall.clients[0].post("Be held at first, where is the ring?")
+    assert await until(lambda: any("spirit_move" in client.states for client in hall.clients), timeout=10)
+    (holder,) = [server for server in servers if await off_loop(server.metric, "seance_turns_active")]
+    holder.freeze()
+    frozen = time.monotonic()
+    assert await until(lambda: any(witness.ends for witness in witnesses), timeout=20)
+    took = time.monotonic() - frozen
+    holder.thaw()
+    assert await until(lambda: all(witness.ends for witness in witnesses), timeout=20)
+    await asyncio.sleep(LEASE + 1)
+    await verdict(stack, [hall])
+
+    rows = stack.query("SELECT state, attempt, lost FROM spirit_turns WHERE session_id = %(id)s", id=hall.id)
+    tell(f"answered by the other {took:.1f} s after SIGSTOP; one end at every client after SIGCONT")
+    assert rows == [("answered", 2, 1)]
+    assert [len(witness.ends) for witness in witnesses] == [1] * 4
+    assert took < LEASE + 6
+
+
+async def asks(hall: Hall, witness: Witness, text: str) -> str:
+    """The source of the answer to a question."""
+    before = len(witness.ends)
+    hall.clients[0].post(text)
+    assert await until(lambda: len(witness.ends) > before, timeout=20)
+    return witness.sources[-1]
+
+
+@pytest.mark.services
+@pytest.mark.faults_fast
+@pytest.mark.row(
+    "`kill -9` in the middle of a model's answer, with a budget of one call",
+    "what the dead server had set aside is given back; while it is set aside, nobody else spends it",
+)
+async def test_a_dead_server_s_reservation_is_given_back(
+    make_stack: MakeStack, model: Model, rng: random.Random, tell: Tell
+) -> None:
+    env = {**model.env, **QUICK, "SPIRIT_CALLS_PER_DAY": "1", "SPIRIT_CACHE_SECONDS": "0"}
+    stack = make_stack(**{**env, "SPIRIT_TOTAL_SECONDS": "4"})
+    servers = [await off_loop(stack.server) for _ in range(2)]
+    (hall,) = await open_halls(servers, halls=1, people=4, rng=rng, slowest=0.5)
+    witness = Witness(hall.clients[0])
+    await listening(hall, stack)
+
+    hall.clients[0].post("Be held, where is the ring?")
+    assert await until(lambda: "spirit_move" in hall.clients[0].states, timeout=10)
+    set_aside = spent(stack)
+    holder = next(server for server in servers if server.metric("seance_turns_active"))
+    await off_loop(holder.kill9)
+    killed = time.monotonic()
+    assert await until(lambda: bool(witness.ends), timeout=20)
+    taken_over = witness.sources[-1]
+    while (source := await asks(hall, witness, f"Is it {time.monotonic()} well?")) != "llm":
+        assert time.monotonic() - killed < 15
+    took = time.monotonic() - killed
+    settled = await until(lambda: spent(stack) == (1, 150), timeout=5)
+
+    tell(f"the call could be made again {took:.1f} s after the kill")
+    assert set_aside[0] == 1
+    assert taken_over == "oracle"
+    assert (source, settled) == ("llm", True)
+    assert stack.query("SELECT count(*) FROM spirit_reservations") == [(0,)]
+    assert len(model.bodies) == 2
+
+
+def spent(stack: Stack) -> tuple[int, int]:
+    """Calls and tokens of the installation."""
+    ((calls, tokens),) = stack.query("SELECT calls, tokens FROM spirit_spendings WHERE scope = 'installation'")
+    return calls, tokens

@@ -27,7 +27,7 @@ async def test_a_connection_cut_at_the_commit_stores_the_message_once(
     assert stack.postgres is not None
     proxy = PostgresProxy(stack.postgres.port)
     await proxy.start()
-    wired = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres?sslmode=disable"
+    wired = f"postgresql://postgres@{stack.here}:{proxy.port}/postgres?sslmode=disable"
     behind: Server = await off_loop(stack.server, database_url=wired)
     beside: Server = await off_loop(stack.server)
     (hall,) = await open_halls([beside, behind], halls=1, people=4, max_users=6, only=True, rng=rng)

@@ -77,6 +77,22 @@ def test_a_path_has_a_class(path: str, route: str) -> None:
 
 
 @pytest.mark.services
+def test_what_is_kept_of_reads_is_counted_by_where_it_came_from(make_stack: MakeStack) -> None:
+    server = make_stack().server(READ_CACHE="history", ROLLUP_SECONDS="0")
+    session = server.create_session()
+    for _ in range(3):
+        assert server.http("GET", f"/api/sessions/{session.id}/history").status == 200
+        assert server.http("GET", f"/api/sessions/{session.id}").status == 200  # is not kept here
+
+    counted = {name: value for name, value in scrape(server).items() if name.startswith("seance_read_cache_total")}
+
+    assert counted == {
+        'seance_read_cache_total{end="miss",what="history"}': 1,
+        'seance_read_cache_total{end="hit",what="history"}': 2,
+    }
+
+
+@pytest.mark.services
 def test_with_several_workers_each_tells_of_all_and_the_dead_hold_no_sockets(make_stack: MakeStack) -> None:
     server = make_stack().server()
     server.terminate()

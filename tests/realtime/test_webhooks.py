@@ -7,8 +7,9 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from uuid import uuid4
 
 import pytest
@@ -22,11 +23,13 @@ pytestmark = pytest.mark.processes
 
 
 class Target:
-    """Somebody else's server: it keeps what it is sent, and answers, or says nothing while `is_slow`."""
+    """Somebody else's server: it keeps what it is sent, and answers; while `is_slow` it says nothing, or its `manner`
+    again and again."""
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.is_slow = False
+        self.manner, self.pause = b"", 0.0
         self.port = 0
         self.handlers: set[asyncio.Task[None]] = set()
 
@@ -37,6 +40,8 @@ class Target:
         try:
             await self._answer(reader, writer)
         finally:
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,6 +51,10 @@ class Target:
                 pairs = (line.split(": ", 1) for line in lines)
                 headers = {name.lower(): value for name, value in pairs}
                 self.got.append((headers, await reader.readexactly(int(headers["content-length"]))))
+                while self.is_slow and self.manner:
+                    writer.write(self.manner)
+                    await writer.drain()
+                    await asyncio.sleep(self.pause)
                 if self.is_slow:
                     await asyncio.sleep(60)
                 writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -115,3 +124,34 @@ async def test_what_was_under_way_when_the_server_was_killed_comes_again_under_t
     for headers, text in target.got:
         expected = signature(secret, headers["webhook-id"], int(headers["webhook-timestamp"]), text)
         assert headers["webhook-signature"] == expected
+
+
+@pytest.mark.long
+async def test_targets_that_are_slow_or_hostile_keep_nobody_waiting_but_themselves(make_stack: MakeStack) -> None:
+    stack = make_stack(WEBHOOK_ALLOW_INTERNAL="true", RATE_LIMITS_ENABLED="false")
+    server = await asyncio.to_thread(stack.server)
+    manners = [(b"", 0.0), (b"H", 0.2), (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 200, 0.0), (b"\x00 garbage", 0.1)]
+    async with AsyncExitStack() as open_:
+        good, *bad = [await open_.enter_async_context(listening()) for _ in range(1 + len(manners))]
+        for target, (manner, pause) in zip(bad, manners, strict=True):
+            target.is_slow, target.manner, target.pause = True, manner, pause
+        for target in (*bad, good):
+            await asyncio.to_thread(enter, stack, target)
+        await asyncio.sleep(2.5)  # until every process knows of them
+        room = await asyncio.to_thread(server.create_session)
+        took = []
+        for number in range(40):
+            began = time.monotonic()
+            said = await asyncio.to_thread(
+                server.http, "POST", f"/api/sessions/{room.id}/messages",
+                json={"text": f"word {number}"}, token=room.host_token,
+            )  # fmt: skip
+            took.append(time.monotonic() - began)
+            assert said.status == 201
+        await until(good, 41, timeout=8)  # less than a try may take: nobody waited for anybody's end
+        await asyncio.to_thread(server.kill9)
+
+    assert good.kinds().count("message.created") == 40
+    assert [bool(target.got) for target in bad] == [True] * 4
+    assert max(took) < 2
+    assert len(bad[0].got) <= 8  # its own places, and no more

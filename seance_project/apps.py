@@ -4,12 +4,14 @@ from django.apps import AppConfig
 
 
 class ProjectConfig(AppConfig):
-    """Registers the system checks of the settings, and the log of SQL statements."""
+    """Registers the system checks of the settings, and begins whatever watches."""
 
     name = "seance_project"
     verbose_name = "Project"
 
     def ready(self) -> None:
-        from seance_project import checks, sql_log  # noqa: F401  (importing checks registers them)
+        from django.conf import settings
 
-        sql_log.install()
+        from seance_project import checks, telemetry  # noqa: F401  (importing checks registers them)
+
+        telemetry.install(settings.SEANCE)

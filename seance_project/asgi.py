@@ -19,8 +19,9 @@ from realtime import process, sse  # noqa: E402
 from realtime.bridge import Bridge  # noqa: E402
 from realtime.routing import websocket_urlpatterns  # noqa: E402
 from seance_project import drain  # noqa: E402
-from seance_project.http import Http  # noqa: E402
+from seance_project.http import Http, turn_away  # noqa: E402
 from seance_project.static import StaticFiles  # noqa: E402
+from sessions_app import health  # noqa: E402
 
 SLOW = {
     "/api/auth/token",
@@ -67,6 +68,8 @@ async def dispatch(scope: Any, receive: Any, send: Any) -> None:
     """One connection."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
+    elif scope["type"] == "websocket" and health.draining:
+        await turn_away(scope, receive, send)
     elif scope["type"] == "websocket":
         try:
             await sockets(scope, receive, send)

@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from seance_project.databases import is_pooled
+
 
 @register(Tags.security)
 def keys_differ(**_: Any) -> list[CheckMessage]:
@@ -20,13 +22,17 @@ def keys_differ(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def transactions_wait(**_: Any) -> list[CheckMessage]:
-    """seance.E002: SQLite without IMMEDIATE fails when two write; PostgreSQL without limits waits for ever."""
+    """seance.E002: SQLite without IMMEDIATE fails when two write; PostgreSQL without limits waits for ever.
+
+    Behind a pooler the limits are the role's, which `serve` looks at.
+    """
     database = settings.DATABASES["default"]
     options = database.get("OPTIONS", {})
     if database["ENGINE"].endswith("sqlite3"):
         safe = options.get("transaction_mode") == "IMMEDIATE" and options.get("timeout", 0) > 0
     else:
-        safe = "lock_timeout" in str(options.get("options")) and not options.get("pool")
+        has_limits = is_pooled(database) or "lock_timeout" in str(options.get("options"))
+        safe = has_limits and not options.get("pool")
     if safe:
         return []
     return [

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dj_database_url
 
 from seance_project.env import Env
-from seance_project.refusals import sqlite_path, uses_sqlite
+from seance_project.refusals import POOLER, sqlite_path, uses_sqlite
 
 # WAL lets readers read while one writes. FULL makes an acknowledged message survive a power cut.
 SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"
 # A session row that somebody else locks must not hold a sender for longer than 2 s.
-POSTGRESQL_LIMITS = "-c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=15s"
+LIMITS = {"lock_timeout": "2s", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "15s"}
 
 
 def databases(env: Env) -> dict[str, dict[str, Any]]:
     """Django's DATABASES: `default`, and `replica` where there is one."""
-    found = {"default": _sqlite(env) if uses_sqlite(env) else _postgresql(env.database_url)}
+    found = {"default": _sqlite(env) if uses_sqlite(env) else postgresql(env.database_url)}
     if env.database_replica_url:
-        found["replica"] = _postgresql(env.database_replica_url) | {"TEST": {"MIRROR": "default"}}
+        found["replica"] = postgresql(env.database_replica_url) | {"TEST": {"MIRROR": "default"}}
     return found
 
 
@@ -37,16 +38,32 @@ def _sqlite(env: Env) -> dict[str, Any]:
     }
 
 
-def _postgresql(url: str) -> dict[str, Any]:
+def postgresql(url: str) -> dict[str, Any]:
     """No pool: all database work runs in a fixed number of threads, each of which keeps its connection.
 
     No health checks either, each of which is a query: `realtime.bridge` sees by itself that a restart killed one.
     """
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None))
     options: dict[str, Any] = {"connect_timeout": 5, "application_name": "seance", **config.get("OPTIONS", {})}
+    if options.pop(POOLER, None):
+        # Whatever a connection remembers is another's at the next transaction: no prepared statements, no cursors that
+        # outlive their transaction, and no options at its start: the time limits are the role's.
+        return config | {"OPTIONS": options | {"prepare_threshold": None}, "DISABLE_SERVER_SIDE_CURSORS": True}
     # Ours come first: PostgreSQL lets the last one win, so a URL may still say otherwise.
-    options["options"] = f"{POSTGRESQL_LIMITS} {options.get('options', '')}".strip()
-    return config | {"OPTIONS": options}
+    limits = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
+    options["options"] = f"{limits} {options.get('options', '')}".strip()
+    # Without a threshold, which is Django's default, psycopg prepares nothing, not even what asks for it.
+    return config | {"OPTIONS": {"prepare_threshold": 5, **options}}
+
+
+def is_pooled(config: Mapping[str, Any]) -> bool:
+    """Whether a database of DATABASES stands behind a pooler in transaction mode."""
+    return bool(config.get("DISABLE_SERVER_SIDE_CURSORS"))
+
+
+def limits_off(show: Callable[[str], str]) -> list[str]:
+    """Which of our time limits a connection has not; `show` asks PostgreSQL for one, as SHOW does."""
+    return [name for name in LIMITS if show(name) in ("0", "")]
 
 
 def caches(env: Env) -> dict[str, dict[str, Any]]:
@@ -56,14 +73,9 @@ def caches(env: Env) -> dict[str, dict[str, Any]]:
     return {
         "default": {
             "BACKEND": "django_redis.cache.RedisCache",
-            "LOCATION": env.redis_url,
+            "LOCATION": [env.redis_url],  # of a text, what stands between commas would be servers of their own
             "KEY_PREFIX": "seance",
-            "OPTIONS": {
-                "IGNORE_EXCEPTIONS": True,
-                "LOG_IGNORED_EXCEPTIONS": True,
-                "SOCKET_CONNECT_TIMEOUT": 0.5,
-                "SOCKET_TIMEOUT": 0.5,
-            },
+            "OPTIONS": {"IGNORE_EXCEPTIONS": True, "CONNECTION_FACTORY": "sessions_app.redis_links.Factory"},
         }
     }
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -81,16 +82,28 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     database_replica_url: Annotated[
         str,
-        secret("A read-only copy of a PostgreSQL database, for reports.", "postgresql://user:password@host:5432/name"),
+        secret(
+            "A read-only copy of a PostgreSQL database, for history over REST and analytics.",
+            "postgresql://user:password@host:5432/name",
+        ),
     ] = ""
     redis_url: Annotated[
         str,
         secret(
             "Redis, needed from two processes on; unset: one process, in memory.",
-            "redis://host:6379/0, rediss://… or unix:///path",
-            pattern=r"^((rediss?://[^/\s]+(/[0-9]*)?|unix://(\S*@)?/\S+)(\?\S*)?)?$",
+            "redis://host:6379/0, rediss://…, unix:///path or sentinel://host:26379,host:26379/service/0",
         ),
     ] = ""
+    read_cache: Annotated[
+        tuple[Literal["session", "history"], ...],
+        Meta(
+            description="What is kept in Redis for many who read the same: sessions, the latest messages of each.",
+            extra={"allowed": "session, history or both, comma-separated"},
+        ),
+    ] = ()
+    read_cache_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="How long; 0 keeps nothing. What was changed is never told from it.")
+    ] = 300
     database_threads: Annotated[
         int, Meta(ge=1, le=64, description="Database threads of a process, with one connection each.")
     ] = 8
@@ -134,6 +147,18 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     secure_ssl_redirect: Annotated[bool, Meta(description="Redirect http to https here, where no proxy does it.")] = (
         False
     )
+    static_root: Annotated[
+        str,
+        Meta(description="The folder that collectstatic fills with hashed files; unset: they are served as they are."),
+    ] = ""
+    static_url: Annotated[
+        str,
+        text(
+            "Where pages load static files from; another host, a CDN say, is let into the Content-Security-Policy.",
+            "/path/ or https://host/path/, with a path and a slash at its end",
+            pattern=r"^(https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)?(/[A-Za-z0-9_.~-]+)+/$",
+        ),
+    ] = "/static/"
 
     # Accounts
     allow_anonymous: Annotated[bool, Meta(description="Guests may open and join sessions without an account.")] = True
@@ -229,6 +254,11 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=0, le=86_400, description="How often the analytics are brought up to date; 0 leaves it to rollup."),
     ] = 60
 
+    # How long it is kept
+    retention_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="How long an ended session is kept, by purge; 0 keeps it for ever.")
+    ] = 0
+
     # The spirit
     spirit_providers: Annotated[
         tuple[Provider, ...],
@@ -302,6 +332,24 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="Off for tests: a provider that needs the network refuses to start.")
     ] = True
 
+    # Who is told how it goes
+    otel_exporter_otlp_endpoint: Annotated[
+        str,
+        text(
+            "An OpenTelemetry collector, to which spans go; needs the packages of the extra observability.",
+            "an http or https URL, without /v1/traces",
+            pattern=r"^(https?://[^\s/]+\S*)?$",
+        ),
+    ] = ""
+    sentry_dsn: Annotated[
+        str,
+        secret(
+            "Sentry, to which errors go; needs the packages of the extra observability.",
+            "https://key@host/project",
+            pattern=r"^(https?://[^\s@/]+@[^\s/]+/\S+)?$",
+        ),
+    ] = ""
+
     # Webhooks
     webhook_allow_internal: Annotated[
         bool, Meta(description="For tests: webhooks may go to addresses of the inside; refused in production.")
@@ -315,6 +363,12 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     def var(self) -> Path:
         """`VAR_DIR` as an absolute path."""
         return BASE_DIR / self.var_dir
+
+    @property
+    def static_origin(self) -> str:
+        """The other host that `STATIC_URL` names, such as `https://cdn.example.org`; empty where there is none."""
+        parts = urlsplit(self.static_url)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
     def __repr__(self) -> str:
         """Without secrets: debug pages and logs print settings."""
@@ -350,8 +404,8 @@ def allowed(field: msgspec.structs.FieldInfo) -> str:
     return "one line of text"
 
 
-def _parse(field: msgspec.structs.FieldInfo, raw: str) -> Any:
-    """One variable from its text. Lists may be JSON or comma-separated."""
+def read_one(field: msgspec.structs.FieldInfo, raw: str) -> Any:
+    """One variable from its text. Lists may be JSON or comma-separated. Raises `EnvError`."""
     value: Any = raw
     if getattr(field.type.__origin__, "__origin__", None) is tuple:
         try:
@@ -383,6 +437,12 @@ def _dotenv(path: Path) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def raw_values(environ: Mapping[str, str], env_file: Path | None = None) -> dict[str, str]:
+    """The texts of all variables, before any is read: the environment over the file. Raises `EnvError`."""
+    file = env_file or Path(environ.get("ENV_FILE") or BASE_DIR / ".env")
+    return {**_dotenv(file), **environ}
+
+
 def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Env:
     """The checked environment; in development its missing keys are made. The real environment wins over the file.
 
@@ -390,19 +450,23 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     """
     from seance_project import keys, refusals  # they need the types above
 
-    environ = os.environ if environ is None else environ
-    file = env_file or Path(environ.get("ENV_FILE") or BASE_DIR / ".env")
-    merged = {**_dotenv(file), **environ}
+    env = unchecked(environ, env_file)
+    refusals.check(env)
+    return keys.complete(env)
+
+
+def unchecked(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Env:
+    """Each variable as it may be by itself; whether they fit together nobody has looked at."""
+    merged = raw_values(os.environ if environ is None else environ, env_file)
     given = {
-        field.name: _parse(field, raw)
+        field.name: read_one(field, raw)
         for field in msgspec.structs.fields(Env)
         if (raw := merged.get(field.name.upper(), "").strip())
     }
     env = Env(**given)
     if env.email_verification is None:
         env = msgspec.structs.replace(env, email_verification=env.is_production)
-    refusals.check(env)
-    return keys.complete(env)
+    return env
 
 
 @contextmanager

@@ -6,9 +6,11 @@ connections, and what it answers is sent at once; only a streamed response hops 
 """
 
 import io
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -19,9 +21,10 @@ from realtime import traffic
 from realtime.bridge import Bridge
 from realtime.middleware import header
 from seance_project.middleware import request_id_of
+from sessions_app import spans
 from sessions_app.api.envelope import JSON, encode, failure, failure_headers
-from sessions_app.api.stream import EventsResponse
-from sessions_app.errors import SeanceError, invalid
+from sessions_app.api.stream import DRAIN_RETRY_MS, EventsResponse
+from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.selectors.streams import Opening
 
 Message = dict[str, Any]
@@ -31,6 +34,7 @@ Headers = list[tuple[bytes, bytes]]
 
 Stream = Callable[[Opening, Headers, Receive, Send], Awaitable[None]]
 
+_SESSION = re.compile(r"/api/sessions/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:/|$)")
 _OF_THE_STREAM = {b"content-type", b"cache-control", b"x-accel-buffering"}
 
 
@@ -46,7 +50,21 @@ class Http:
         self._stream = stream
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, bridge: Bridge) -> None:
-        """Answer one request in a thread of `bridge`."""
+        """Answer one request in a thread of `bridge`; whatever is logged or traced meanwhile has its ids."""
+        request_id = request_id_of(header(scope, b"x-request-id"))
+        method = scope["method"] if scope["method"] in traffic.METHODS else traffic.OTHER
+        came_from = header(scope, b"traceparent") or ""
+        title, told = f"{method} {traffic.route_of(scope['path'])}", {"http.request.method": method}
+        before = spans.ids.set(partial(_ids, request_id, scope["path"]))
+        try:
+            with spans.span(title, told, came_from=came_from):
+                await self._respond_to(scope, receive, send, bridge, request_id)
+        finally:
+            spans.ids.reset(before)
+
+    async def _respond_to(
+        self, scope: dict[str, Any], receive: Receive, send: Send, bridge: Bridge, request_id: str
+    ) -> None:
         began = time.perf_counter()
         try:
             body = await _body(receive)
@@ -56,11 +74,12 @@ class Http:
             # Nothing behind this may hold more: the answer is that of any other invalid body.
             refused = invalid(non_field_errors=f"A body has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
             traffic.count(scope["method"], scope["path"], refused.status, time.perf_counter() - began)
-            request_id = request_id_of(header(scope, b"x-request-id"))
             plain = [(b"content-type", JSON.encode()), (b"x-request-id", request_id.encode())]
             await _respond(send, refused.status, plain, encode(failure(refused)))
             return
-        status, headers, answer = await bridge.call(self._answer, environ(scope, body))
+        request = environ(scope, body)
+        request["HTTP_X_REQUEST_ID"] = request_id  # so that the middleware has the same
+        status, headers, answer = await bridge.call(self._answer, request)
         traffic.count(scope["method"], scope["path"], status, time.perf_counter() - began)
         if isinstance(answer, bytes):
             await _respond(send, status, headers, answer)
@@ -82,9 +101,7 @@ class Http:
             await self._stream(answer.opening, headers, receive, send)
         except SeanceError as refused:  # before anything was sent
             plain = [(name, value) for name, value in headers if name not in _OF_THE_STREAM]
-            told = {"Content-Type": JSON, **failure_headers(refused)}
-            plain += [(name.lower().encode(), value.encode()) for name, value in told.items()]
-            await _respond(send, refused.status, plain, encode(failure(refused)))
+            await _respond(send, refused.status, plain + _told(refused), encode(failure(refused)))
 
     def _answer(self, request: dict[str, Any]) -> tuple[int, Headers, bytes | Iterable[bytes]]:
         """The thread's side: the whole response, or its head and its pieces to come."""
@@ -104,9 +121,26 @@ class Http:
         return head[0], head[1], body
 
 
+def _ids(request_id: str, path: str) -> dict[str, str]:
+    """What lines of a request say: its id, and the session that it is about."""
+    found = _SESSION.match(path)
+    return {"request_id": request_id, **({"session_id": found[1].lower()} if found else {})}
+
+
 def _close(response: Any) -> None:
     if hasattr(response, "close"):
         response.close()
+
+
+async def turn_away(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Refuse the handshake of a socket while the server drains, as 503: a proxy then asks the next server."""
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    refused = SeanceError(Code.UNAVAILABLE, retry_after_ms=DRAIN_RETRY_MS)
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": _told(refused)})
+    await send({"type": "websocket.http.response.body", "body": encode(failure(refused))})
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -124,6 +158,11 @@ async def _body(receive: Receive) -> bytes | None:
         if not message.get("more_body", False):
             return part if not parts else b"".join([*parts, part])
         parts.append(part)
+
+
+def _told(refused: SeanceError) -> Headers:
+    told = {"Content-Type": JSON, **failure_headers(refused)}
+    return [(name.lower().encode(), value.encode()) for name, value in told.items()]
 
 
 async def _respond(send: Send, status: int, headers: Headers, body: bytes) -> None:

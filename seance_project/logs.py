@@ -11,10 +11,13 @@ import logging.config
 import math
 import re
 import sys
+from collections.abc import Callable
 from typing import Any, Final, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from sessions_app import spans
 
 MAX_VALUE: Final = 1000
 MAX_TRACEBACK: Final = 8000
@@ -41,16 +44,16 @@ def cleaner(traceback_prefix: str) -> Processor:
 
     def clean(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         exception = event.pop("exception", None)
-        cleaned = _cleaned(event)
+        found = cleaned(event)
         if exception is not None:
             lines = str(exception)[-MAX_TRACEBACK:].splitlines()
-            cleaned["exception"] = "\n".join(traceback_prefix + _one_line(line) for line in lines)
-        return cast(EventDict, cleaned)
+            found["exception"] = "\n".join(traceback_prefix + _one_line(line) for line in lines)
+        return cast(EventDict, found)
 
     return clean
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
     """Short, on one line, something that JSON has, and without what nobody may read in a log."""
     if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
         return value
@@ -58,9 +61,9 @@ def _cleaned(value: Any) -> Any:
         return value if value.bit_length() < 64 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, dict):
         items = [(str(key), item) for key, item in list(value.items())[:MAX_ITEMS]]
-        return {_one_line(key, 100): REDACTED if is_secret(key) else _cleaned(item) for key, item in items}
+        return {_one_line(key, 100): REDACTED if is_secret(key) else cleaned(item) for key, item in items}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_cleaned(item) for item in list(value)[:MAX_ITEMS]]
+        return [cleaned(item) for item in list(value)[:MAX_ITEMS]]
     return _one_line(value if isinstance(value, str) else repr(value))
 
 
@@ -79,10 +82,31 @@ def _from_stdlib(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
+_contexts: list[Callable[[], dict[str, str]]] = []
+
+
+def add_context(source: Callable[[], dict[str, str]]) -> None:
+    """Let every line have more ids than those of whoever works."""
+    _contexts.append(source)
+
+
+def ids() -> dict[str, Any]:
+    """Whose work it is that is under way."""
+    told = spans.ids.get()
+    return {**(told() if told is not None else {}), **structlog.contextvars.get_contextvars()}
+
+
+def _with_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    found = ids()
+    for source in _contexts:
+        found.update(source())
+    return {**found, **event}
+
+
 def shared_processors() -> list[Processor]:
     """What every event passes, wherever it was logged."""
     return [
-        structlog.contextvars.merge_contextvars,
+        _with_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -151,5 +175,5 @@ TWICE: Final = ("uvicorn.access", "django.channels.server", "daphne.http_protoco
 # `django.db.backends` logs statements with their values, which are people's words: sql_log.py logs them without.
 NOISY: Final = (
     "asyncio", "autobahn", "daphne", "django.db.backends", "django.template", "django.utils.autoreload",
-    "httpcore", "httpx", "uvicorn", "uvicorn.error", "uvicorn.asgi", "websockets",
+    "httpcore", "httpcore2", "httpx", "httpx2", "openai", "uvicorn", "uvicorn.error", "uvicorn.asgi", "websockets",
 )  # fmt: skip

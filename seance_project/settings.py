@@ -30,7 +30,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
 INSTALLED_APPS = [
     "seance_project",  # first: its runserver is daphne's, with our address and lock
-    "django.contrib.admin",
+    "sessions_app.apps.SeanceAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -77,7 +77,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- What it keeps its data in ----------------------------------------------------------------------------------------
 DATABASES = databases.databases(SEANCE)
-REPLICA_ALIAS = "replica" if "replica" in DATABASES else "default"
+DATABASE_ROUTERS = ["sessions_app.replica.Router"] if "replica" in DATABASES else []
 CACHES = databases.caches(SEANCE)
 CHANNEL_LAYERS = databases.channel_layers(SEANCE)
 
@@ -146,12 +146,14 @@ CORS_ALLOW_HEADERS = [
 CORS_EXPOSE_HEADERS = ["content-disposition", "location", "retry-after", "x-request-id"]
 CSRF_TRUSTED_ORIGINS = CORS_ALLOWED_ORIGINS
 CSRF_FAILURE_VIEW = "sessions_app.api.refusals.csrf_failure"
+_static = [SELF, SEANCE.static_origin] if SEANCE.static_origin else [SELF]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "script-src": _static,
+        "style-src": _static,
+        "img-src": [*_static, "data:"],
+        "font-src": _static,
         "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
@@ -179,8 +181,15 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 
 # --- Static files -----------------------------------------------------------------------------------------------------
-STATIC_URL = "/static/"
-STATIC_ROOT = SEANCE.var / "static"
+STATIC_URL = SEANCE.static_url
+STATIC_ROOT = BASE_DIR / SEANCE.static_root if SEANCE.static_root else None
+_as_they_are = "django.contrib.staticfiles.storage.StaticFilesStorage"
+_hashed = "servestatic.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _hashed if STATIC_ROOT else _as_they_are},
+}
+SERVESTATIC_KEEP_ONLY_HASHED_FILES = True  # so that whatever is in STATIC_ROOT never changes
 
 # --- Logs -------------------------------------------------------------------------------------------------------------
 LOGGING_CONFIG = None  # Django's own would add handlers of another shape

@@ -3,8 +3,11 @@
 Exit codes: 0 done, 1 refused with one line on standard error, 2 wrongly called.
 """
 
+import os
+import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -78,3 +81,13 @@ def whole_number(lowest: int, highest: int) -> Any:
 
     read.__name__ = f"whole number from {lowest} to {highest}"  # argparse says "invalid … value"
     return read
+
+
+@contextmanager
+def until_the_reader_goes() -> Iterator[None]:
+    """Around long output: a reader that has read enough, such as `head`, is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end

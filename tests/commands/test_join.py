@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.project.helpers import ROOT, environment, free_port, manage, serving, stop
+from tests.harness.services import Databases
+from tests.project.helpers import ROOT, environment, free_port, serving, stop
 
 pytestmark = [pytest.mark.processes, pytest.mark.once]
 
@@ -45,7 +46,9 @@ class House:
         return {"id": made["data"]["id"], "host_token": made["meta"]["host_token"]}
 
     def history(self, session: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.manage("history", session, "--json").stdout)["messages"]
+        url = f"http://127.0.0.1:{self.port}/api/sessions/{session}/history"
+        with urllib.request.urlopen(url, timeout=20) as response:  # noqa: S310
+            found: list[dict[str, Any]] = json.load(response)["data"]
         return found
 
     def sitting(self, *arguments: str) -> subprocess.Popen[str]:
@@ -54,16 +57,14 @@ class House:
         return subprocess.Popen(command, cwd=ROOT, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def migrated(var: Path, **variables: str) -> dict[str, str]:
-    env = environment(var, SPIRIT_ALLOW_NETWORK="false", LOG_LEVEL="WARNING", **variables)
-    done = manage("migrate", "--noinput", "-v0", env=env)
-    assert done.returncode == 0, done.stderr
-    return env
+def migrated(databases: Databases, var: Path, **variables: str) -> dict[str, str]:
+    databases.sqlite(var)
+    return environment(var, SPIRIT_ALLOW_NETWORK="false", LOG_LEVEL="WARNING", **variables)
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return migrated(tmp_path_factory.mktemp("house"))
+def env(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> dict[str, str]:
+    return migrated(databases, tmp_path_factory.mktemp("house"))
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,17 @@ def test_piped_lines_are_said_in_order_and_answered(house: House) -> None:
     assert [one["text"] for one in house.history(session) if not one["is_spirit"]] == ["Is anyone there?", "/slash"]
 
 
+def test_as_json_it_writes_the_frames_and_nothing_else(house: House) -> None:
+    session = house.session()["id"]
+
+    done = house.manage("join", session, "--name", "Ana", "--json", given="Is anyone there?\n")
+
+    frames = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one["event"] for one in frames][:2] == ["user_joined", "welcome"]
+    assert {"ack", "message_received", "spirit_response"} <= {one["event"] for one in frames}
+
+
 def test_more_lines_than_the_server_takes_at_once_all_arrive_once(house: House) -> None:
     session = house.session(mode="off")["id"]
     lines = [f"line {number}" for number in range(8)]
@@ -131,6 +143,7 @@ def test_two_people_see_each_other(house: House) -> None:
         assert ben.wait(20) == 0
 
 
+@pytest.mark.long
 def test_the_host_ends_the_session_for_everybody(house: House) -> None:
     made = house.session(mode="off")
     session = made["id"]
@@ -147,6 +160,7 @@ def test_the_host_ends_the_session_for_everybody(house: House) -> None:
         assert (done.returncode, ben.wait(20)) == (0, 0)
 
 
+@pytest.mark.long
 def test_an_operator_ends_a_session_and_the_room_hears_of_it(house: House) -> None:
     session = house.session()["id"]
     with house.sitting(session) as somebody:
@@ -159,6 +173,7 @@ def test_an_operator_ends_a_session_and_the_room_hears_of_it(house: House) -> No
         assert somebody.wait(20) == 0
 
 
+@pytest.mark.long
 def test_an_observer_watches_and_is_told_that_it_cannot_speak(house: House) -> None:
     session = house.session()["id"]
 
@@ -168,9 +183,9 @@ def test_an_observer_watches_and_is_told_that_it_cannot_speak(house: House) -> N
     assert house.history(session) == []
 
 
-def test_a_server_that_comes_back_finds_the_client_where_it_was(tmp_path: Path) -> None:
+def test_a_server_that_comes_back_finds_the_client_where_it_was(tmp_path: Path, databases: Databases) -> None:
     port = free_port()
-    house = House(migrated(tmp_path, DRAIN_SECONDS="1"), port)
+    house = House(migrated(databases, tmp_path, DRAIN_SECONDS="1"), port)
     with serving(env=house.env, port=port) as server:
         session = house.session(mode="off")["id"]
         ana = house.sitting(session, "--name", "Ana")
@@ -190,6 +205,7 @@ def test_a_server_that_comes_back_finds_the_client_where_it_was(tmp_path: Path) 
     ana.communicate()
 
 
+@pytest.mark.long
 def test_whoever_is_refused_gets_one_line_and_exit_code_1(house: House) -> None:
     ended = house.session()["id"]
     house.manage("end_session", ended)
@@ -211,6 +227,7 @@ def test_whoever_is_refused_gets_one_line_and_exit_code_1(house: House) -> None:
     assert {process.returncode for process in processes.values()} == {1}
 
 
+@pytest.mark.long
 def test_where_nobody_listens_it_ends_with_one_line(env: dict[str, str]) -> None:
     house = House(env, free_port())
 

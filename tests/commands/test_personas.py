@@ -54,7 +54,11 @@ def test_steering_is_imported_published_and_exported(tmp_path: Path) -> None:
     whole = json.loads(run("export_persona", "the-ferryman"))
     assert "http" not in whole["voice"]
     assert (whole["refusal"], whole["greetings"]) == ("Not from this bank.", ["Mind the step, #asker#."])
-    assert AuditEntry.objects.get(act="publish_persona").details == {"slug": "the-ferryman", "number": 1}
+    assert AuditEntry.objects.get(act="publish_persona").details == {
+        "slug": "the-ferryman",
+        "number": 1,
+        "by": "operator",
+    }
     for form, spec in (("card-v2", "chara_card_v2"), ("card-v3", "chara_card_v3")):
         card = run("export_persona", "the-ferryman", "--format", form)
         again = tmp_path / f"{form}.json"
@@ -70,7 +74,7 @@ def test_an_exported_persona_comes_back_the_same(tmp_path: Path) -> None:
 
     run("import_persona", str(file))
 
-    first, second = PersonaVersion.objects.filter(persona__slug="aunt-posy").order_by("number")
+    first, second = PersonaVersion.objects.filter(persona__slug="aunt-posy", persona__locale="en").order_by("number")
     assert {**first.content, "version": 2} == second.content
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.core.management.base import CommandError
 from uuid_utils.compat import uuid7
 
 from sessions_app.management.base import Refused
@@ -23,6 +24,11 @@ def test_it_says_how_much_it_counted_and_the_second_time_nothing() -> None:
 
     assert first["sessions"] == anew["sessions"] == 1
     assert second == {"sessions": 0, "days": 0}
+
+
+def test_what_is_no_day_is_said_in_words() -> None:
+    with pytest.raises(CommandError, match="--since: invalid day value: 'Friday'"):
+        run("rollup", "--since", "Friday")
 
 
 def test_two_at_a_time_are_refused() -> None:

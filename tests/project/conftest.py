@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.helpers import environment, manage
+from tests.harness.services import Databases
 
 
 @pytest.fixture(scope="session")
-def served_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def served_var(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
     """A VAR_DIR with a migrated SQLite database, made once."""
     var = tmp_path_factory.mktemp("var")
-    done = manage("migrate", "--noinput", "-v0", env=environment(var))
-    assert done.returncode == 0, done.stderr
+    databases.sqlite(var)
     return var

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from io import StringIO
+from pathlib import Path
 
 import msgspec
 import pytest
 from dotenv import dotenv_values
 
+from scripts import check_generated
 from seance_project import env_example
 from seance_project.env import Env
 from tests.project.helpers import ROOT
@@ -48,6 +52,26 @@ def test_the_locks_answer_to_the_project() -> None:
     )
 
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(
+    not shutil.which("node") and os.environ.get("REQUIRE_SERVICES") != "1",
+    reason="the client's types are made with Node",
+)
+def test_a_stale_line_of_the_clients_types_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = tmp_path / "clients" / "typescript"
+    for folder in ("scripts", "src/generated"):
+        shutil.copytree(ROOT / "clients" / "typescript" / folder, client / folder)
+    for name in ("manage.py", "seance_project", "realtime", "sessions_app"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    events = client / "src" / "generated" / "events.ts"
+    monkeypatch.setattr(check_generated, "ROOT", tmp_path)
+
+    events.write_text(events.read_text(encoding="utf-8").replace("4006: true", "4006: false"), encoding="utf-8")
+
+    assert list(check_generated.stale_types()) == [
+        "clients/typescript/src/generated/events.ts is out of date: run `make generate`"
+    ]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])

@@ -53,6 +53,7 @@ def test_it_serves_refuses_a_second_one_and_ends_well(served_var: Path) -> None:
 
     assert static.status == 200
     assert static.headers["X-Content-Type-Options"] == "nosniff"
+    assert static.headers["Cache-Control"] == "max-age=0, public", "its name has no hash"
     assert unknown.status == 404
     assert unknown.headers["X-Request-ID"] == "abc.1"
     assert "server" not in unknown.headers

@@ -14,10 +14,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from seance_project import lock, server
+from seance_project import databases, lock, server, static
 from seance_project.env import Env
 from seance_project.refusals import uses_sqlite
 from seance_project.workers import Supervisor, command_for, follow_supervisor, worker_index
+from sessions_app import fitness
 
 log = structlog.get_logger("seance.serve")
 
@@ -35,7 +36,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, host: str, port: int, workers: int, **__: Any) -> None:
         env: Env = settings.SEANCE
         refuse_options(env, port=port, count=workers)
-        refuse_unmigrated()
+        refuse_uncollected()
+        refuse_unready_database()
         index = worker_index()
         try:
             if index is None:
@@ -99,15 +101,36 @@ def refuse_options(env: Env, *, port: int, count: int) -> None:
         raise CommandError("--workers: this system cannot share a port between processes.")
 
 
-def refuse_unmigrated() -> None:
-    """A server without its tables would answer 500 to everything; one whose database is away only waits for it."""
+def refuse_uncollected() -> None:
+    """A server without its hashed files would answer 500 to every page."""
+    if static.is_missing():
+        raise CommandError("STATIC_ROOT: is not filled: run `python manage.py collectstatic` first.")
+
+
+def refuse_unready_database() -> None:
+    """A server without its tables would answer 500 to everything, and one without time limits would stand still.
+
+    One whose database is away only waits for it.
+    """
     try:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        off = databases.limits_off(_show) if databases.is_pooled(connection.settings_dict) else []
     except DatabaseError as error:
-        log.warning("database_away", error=type(error).__name__)
+        log.warning("database_away", reason=fitness.reason(error), error=type(error).__name__)
         return
     finally:
         connection.close()
     if missing:
         raise CommandError(f"The database lacks {len(missing)} migrations: run `python manage.py migrate` first.")
+    if off:
+        limits = ", ".join(f"{name} = '{databases.LIMITS[name]}'" for name in off)
+        raise CommandError(
+            f"Behind a pooler the time limits are the role's: ALTER ROLE … SET {limits}, each by itself."
+        )
+
+
+def _show(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        return str(cursor.fetchone()[0])

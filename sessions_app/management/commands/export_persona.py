@@ -17,10 +17,13 @@ class Command(SeanceCommand):
     help = "Export a persona as JSON, which import_persona reads again, or as a character card."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("slug", metavar="SLUG")
+        parser.add_argument("slug", metavar="SLUG", help="the name in URLs, such as the-spirit")
         parser.add_argument("--locale", default="en", help="default en")
         parser.add_argument("--number", type=int, metavar="N", help="which version (default: the current one)")
-        parser.add_argument("--format", choices=["json", *FORMS], default="json", dest="form")
+        parser.add_argument(
+            "--format", choices=["json", *FORMS], default="json", dest="form", help="the kind of file (default json)"
+        )
+        parser.add_argument("--json", action="store_const", const="json", dest="form", help="the same as --format json")
 
     def handle(self, *_: Any, slug: str, locale: str, number: int | None, form: str, **__: Any) -> None:
         rows = PersonaVersion.objects.filter(persona__slug=slug, persona__locale=locale)

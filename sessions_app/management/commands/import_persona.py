@@ -16,7 +16,7 @@ class Command(SeanceCommand):
     help = "Import a persona as a draft: Kiro steering Markdown, a character card V2 or V3, or exported JSON."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("file", type=Path, metavar="FILE", help="what to read")
         parser.add_argument("--locale", default="en", help="its language, where the file does not say (default en)")
         self.add_json(parser)
 

@@ -9,10 +9,12 @@ from django.core.management.base import CommandError
 
 from sessions_app.errors import Code, SeanceError
 from sessions_app.management.base import SeanceCommand, whole_number
-from sessions_app.management.operator import find_user
+from sessions_app.management.operator import find_user, operator
+from sessions_app.models import Act
 from sessions_app.security import verify_token
 from sessions_app.selectors.shapes import user_data
 from sessions_app.services.accounts import access_token, create_guest
+from sessions_app.services.audit import record
 
 
 class Command(SeanceCommand):
@@ -38,6 +40,8 @@ class Command(SeanceCommand):
         owner = create_guest(name=guest) if user is None else find_user(user)
         if not owner.is_active:
             raise SeanceError(Code.FORBIDDEN, "This user is banned.")
+        if user is not None:  # whoever holds it speaks as somebody else
+            record(Act.ISSUE_TOKEN, actor=operator(), target=owner.id, minutes=minutes)
         token = access_token(owner, lifetime=timedelta(minutes=minutes))
         if as_json:
             expires_at = datetime.fromtimestamp(verify_token(token).expires_at, UTC)

@@ -13,7 +13,7 @@ from sessions_app.management.terminal.client import Client
 from sessions_app.management.terminal.connection import HELP, Outcome, Sitting
 from sessions_app.management.terminal.keyboard import Interrupted, is_live, keys
 from sessions_app.management.terminal.narrator import Narrator
-from sessions_app.management.terminal.view import LiveView, PlainView, View
+from sessions_app.management.terminal.view import LiveView, NoView, PlainView, View
 
 
 def seconds(given: str) -> float:
@@ -46,18 +46,27 @@ class Command(SeanceCommand):
             help="once the input has ended: how long to wait for acks and answers, or to watch if nothing was said "
             "(default 60)",
         )
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json",
+            help="write every frame of the server as it came, one a line, and nothing else",
+        )  # fmt: skip
 
-    def handle(self, *_: Any, session: str, url: str, linger: float, token: str | None, **options: Any) -> None:
-        client = Client(name=options["name"], token=token, observer=options["observer"])
+    def handle(self, *_: Any, session: str, url: str, linger: float, as_json: bool, **options: Any) -> None:
+        client = Client(name=options["name"], token=options["token"], observer=options["observer"])
         with suppress(KeyboardInterrupt, BrokenPipeError):
-            outcome = asyncio.run(self._sit(parse(session, url), client, linger, token))
+            outcome = asyncio.run(self._sit(parse(session, url), client, linger, options["token"], as_json=as_json))
             if outcome.refused:
                 raise Refused(outcome.refused)
 
-    async def _sit(self, address: Address, client: Client, linger: float, token: str | None) -> Outcome:
-        live = is_live()
+    async def _sit(
+        self, address: Address, client: Client, linger: float, token: str | None, *, as_json: bool
+    ) -> Outcome:
+        live = is_live() and not as_json
         with keys(live=live) as typed:
-            sitting = Sitting(address, client, Narrator(self._view(live=live)), typed, linger, token)
+            view = NoView() if as_json else self._view(live=live)
+            sitting = Sitting(address, client, Narrator(view), typed, linger, token)
+            if as_json:
+                sitting.overhear = self._write
             with suppress(ValueError, NotImplementedError, RuntimeError):  # only the main thread hears signals
                 for number in (signal.SIGINT, signal.SIGTERM):
                     asyncio.get_running_loop().add_signal_handler(number, typed.put_nowait, Interrupted())
@@ -65,6 +74,10 @@ class Command(SeanceCommand):
                 return await sitting.run()
             finally:
                 sitting.narrator.view.prompt(None)
+
+    def _write(self, frame: str) -> None:
+        self.stdout.write(frame)
+        self.stdout.flush()
 
     def _view(self, *, live: bool) -> View:
         out: Any = self.stdout

@@ -1,5 +1,6 @@
 """sessions_app, commands: `manage.py purge_tokens`."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from sessions_app.management.base import SeanceCommand
@@ -11,5 +12,12 @@ class Command(SeanceCommand):
 
     help = "Forget tokens that have expired."
 
-    def handle(self, *_: Any, **__: Any) -> None:
-        self.stdout.write(f"{purge()} forgotten.")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        self.add_json(parser)
+
+    def handle(self, *_: Any, as_json: bool, **__: Any) -> None:
+        count = purge()
+        if as_json:
+            self.show_json({"forgotten": count})
+        else:
+            self.stdout.write(f"{count} forgotten.")

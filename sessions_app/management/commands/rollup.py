@@ -9,15 +9,18 @@ from sessions_app.management.progress import progress
 from sessions_app.services.rollup import rollup
 
 
+def day(given: str) -> date:
+    """For argparse, which says "invalid day value" by this name."""
+    return date.fromisoformat(given)
+
+
 class Command(SeanceCommand):
     """The same that a server does every ROLLUP_SECONDS; safe to repeat, and to cut off."""
 
     help = "Bring the analytics up to date with what is stored, or with --since count anew from a day on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="count this day and later ones anew"
-        )
+        parser.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="count this day and later ones anew")
         self.add_json(parser)
 
     def handle(self, *_: Any, since: date | None, as_json: bool, **__: Any) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -36,7 +38,7 @@ class Sitting:
     """One person at the table, from coming to going, over as many sockets as it takes.
 
     `linger` is how many seconds we still wait for acks and answers once nothing more is typed; whoever said nothing
-    watches for as long.
+    watches for as long. `overhear` is given each frame as it came; what had to be read instead comes as `history`.
     """
 
     address: Address
@@ -45,6 +47,7 @@ class Sitting:
     typed: "asyncio.Queue[Key]"
     linger: float
     token: str | None = None
+    overhear: Callable[[str], None] = lambda _: None
     wants_to_go: bool = False
     eof: bool = False
     quits: bool = False
@@ -125,11 +128,13 @@ class Sitting:
                 await receiving
 
     async def _received(self, text: str | bytes) -> None:
+        self.overhear(text if isinstance(text, str) else text.decode(errors="replace"))
         found = self.client.received(text, time.monotonic())
         self._tell(found)
         for one in found:
             if isinstance(one, Missed):
                 messages = await read_history(self.address.rest, after_seq=one.after_seq, token=self.token)
+                self.overhear(msgspec.json.encode({"event": "history", "data": {"messages": messages}}).decode())
                 self._tell(self.client.caught_up(messages, time.monotonic()))
         if self.client.phase == "in":
             self._attempt, self._sat = 0, True

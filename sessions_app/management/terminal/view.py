@@ -62,6 +62,20 @@ class PlainView:
         self._out.flush()
 
 
+class NoView:
+    """Nothing, where each frame is written as it came."""
+
+    def line(self, text: str, style: Style = "") -> None: ...
+
+    def letter(self, glyph: str) -> None: ...
+
+    def spelled(self) -> None: ...
+
+    def hint(self, text: str) -> None: ...
+
+    def prompt(self, text: str | None) -> None: ...
+
+
 class LiveView:
     """A terminal: lines scroll up above a status line and the prompt, which are written over in place."""
 

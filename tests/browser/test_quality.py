@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.browser.conftest import OpenWindow
 from tests.browser.windows import Window
@@ -91,21 +94,14 @@ def test_a_seance_by_keyboard_alone(window: OpenWindow) -> None:
     ada.page.get_by_role("button", name="Light the candles").wait_for()
     keys = ada.page.keyboard
 
-    def tab_to(what: str) -> None:
-        for _ in range(30):
-            keys.press("Tab")
-            if ada.evaluate("(what) => document.activeElement.matches(what)", what):
-                return
-        raise AssertionError(f"{what} cannot be reached; at {ada.evaluate('() => document.activeElement.outerHTML')}")
-
-    tab_to("input[autocomplete=nickname]")
+    ada.tab_to("input[autocomplete=nickname]")
     keys.type("Ada")
     keys.press("Tab")
     keys.type("By hand")
     keys.press("Enter")
     ada.wait_for_room()
     ada.until_script("() => document.activeElement.matches('h1')", "the focus is at the beginning of the new screen")
-    tab_to("textarea")
+    ada.tab_to("textarea")
     keys.type("Is anyone there?")
     keys.press("Enter")
     ada.spirit_says(1)
@@ -181,6 +177,47 @@ def test_nothing_hangs_over_the_edge(window: OpenWindow, width: int) -> None:
     assert box["y"] + box["height"] <= 700
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
+
+
+def test_what_the_spirit_does_not_hear_stands_as_any_other_message(window: OpenWindow) -> None:
+    ada = window()
+    ada.open_table("Ada", "Asides", mode="off")
+    ada.page.get_by_label("Among us").check()
+    ada.ask("Do not tell the spirit, " * 6)
+    ada.page.locator(".line.aside").wait_for()
+
+    name, text = (ada.page.locator(f".line.aside {part}").bounding_box() for part in (".meta", ".text"))
+    assert name is not None
+    assert text is not None
+    assert text["x"] == name["x"]
+    assert text["y"] >= name["y"] + name["height"]
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_a_crowd_is_counted_and_leaves_room_to_talk(window: OpenWindow, table_server: Server, *, phone: bool) -> None:
+    session = table_server.create_session(name="A crowd")
+    names = ["W" * 50, "Z\u0338\u0321\u0356a\u0334l\u0337g\u0335o\u0336", "أحمد بن محمد", "<b>Eve</b>", *"ABCDE"]
+    with ExitStack() as stack:
+        for name in names:
+            socket = stack.enter_context(connect(table_server.ws(session.id)))
+            socket.send(json.dumps({"event": "join_session", "data": {"name": name}}))
+        ada = window(phone=phone)
+        ada.sit_down(f"/board/{session.id}", "Ada")
+        ada.until(lambda: ada.page.locator(".seat").count() == 10, "all sit there")
+
+        assert ada.page.locator(".seats").get_attribute("data-count") == "10 are here"
+        assert set(names) < set(ada.page.locator(".seat .name").all_inner_texts())
+        talk, field = ada.page.locator(".scroller").bounding_box(), ada.field.bounding_box()
+        assert talk is not None
+        assert field is not None
+        assert talk["height"] > 200
+        seats, widest = ada.evaluate("""() => [
+          document.querySelector('.seats').clientWidth,
+          Math.max(...[...document.querySelectorAll('.seat')].map((one) => one.getBoundingClientRect().width)),
+        ]""")
+        assert widest <= seats * 0.55  # one long name leaves room for another beside it
+        assert field["y"] + field["height"] <= (844 if phone else 900)
+        assert ada.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
 def test_the_budget_is_kept(window: OpenWindow) -> None:

@@ -61,6 +61,10 @@ def test_questions_wait_in_order_and_one_is_withdrawn(window: OpenWindow, slow_s
         assert one.page.locator(".turn img").count() == 0
     assert eve.page.get_by_role("button", name="Withdraw").count() == 1  # of her own only
     assert ada.page.get_by_role("button", name="Withdraw").count() == 2  # the host's
+    late = window(slow_server)
+    late.sit_down(path, "Late")
+    late.until(partial(waits, late, 2), "who comes late sees them, too")
+    assert queue(late) == [text.removesuffix("Withdraw").rstrip() for text in queue(ada)]
     grace.press("Withdraw")
 
     for one in (ada, grace, eve):
@@ -116,6 +120,9 @@ def test_in_a_circle_each_asks_in_turn(window: OpenWindow) -> None:
     ada.see(f"It is {HOSTILE}’s turn to ask.")
     grace.see("It is your turn to ask.")
     assert "may ask" in grace.page.locator(".seat.asks").inner_text()
+    late = window()
+    late.sit_down(path, "Late")
+    late.see(f"It is {HOSTILE}’s turn to ask.")
     ada.ask("And I once more?")
     ada.see("It is somebody else’s turn to ask.")
     assert ada.field.input_value() == "And I once more?"

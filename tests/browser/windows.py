@@ -103,6 +103,16 @@ class Window:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def tab_to(self, what: str, text: str = "") -> None:
+        """Press Tab until the focus is on an element that matches a selector, and says `text` where one is given."""
+        is_there = """([what, text]) => document.activeElement.matches(what)
+          && (!text || document.activeElement.textContent === text)"""
+        for _ in range(40):
+            self.page.keyboard.press("Tab")
+            if self.evaluate(is_there, [what, text]):
+                return
+        raise AssertionError(f"{what} cannot be reached; at {self.evaluate('() => document.activeElement.outerHTML')}")
+
     def texts(self) -> list[str]:
         """The messages on the screen, in order."""
         return self.page.locator(".lines .line .text").all_inner_texts()

@@ -8,6 +8,8 @@ import { sentence } from './words.js';
 export interface ComposerPort {
   send(text: string, options: SendOptions): Promise<unknown>;
   typing(): void;
+  /** A message was refused, and the field has another one already. */
+  refused(text: string): void;
 }
 
 /** The form at the end of the talk. */
@@ -47,6 +49,11 @@ export class Composer {
     this.#text.disabled = this.#submit.disabled = !canWrite;
   }
 
+  /** What was written and not sent. */
+  get draft(): string {
+    return this.#text.value.trim();
+  }
+
   focus(): void {
     this.#text.focus();
   }
@@ -62,7 +69,8 @@ export class Composer {
 
   #refused(text: string, error: unknown): void {
     if (error instanceof SeanceError && error.code === 'WITHHELD') return this.#withheld(error);
-    if (!this.#text.value) this.#text.value = text;
+    if (this.#text.value) this.port.refused(text);
+    else this.#text.value = text;
     this.#grow();
     say(this.#problem, sentence(error));
     show(this.#problem, true);

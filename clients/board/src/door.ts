@@ -1,9 +1,11 @@
 /** The door of a session: who sits there, and the name that one comes in with. */
 
 import type { SessionData, SpiritCard } from '@seance/client';
+import { alarm } from './announce.js';
 import { button, field, h, say, show } from './dom.js';
 import { logIn, type Person } from './people.js';
-import { count, MODES, sentence } from './words.js';
+import type { NotSent } from './unsent.js';
+import { LOCKED, MODES, sentence } from './words.js';
 
 /** How somebody comes in. */
 export type Entry = { person: Person } | { name: string };
@@ -14,11 +16,14 @@ export interface DoorParts {
   spirit: SpiritCard | undefined;
   /** Those of this browser who sat here before. */
   known: readonly Person[];
+  notSent: NotSent;
   enter(entry: Entry, role: 'participant' | 'observer'): Promise<void>;
+  /** In front of a locked room: look again. Goes on to the open door, or says that there is none. */
+  knock(): Promise<'locked' | 'open'>;
 }
 
 /** The screen in front of a session. */
-export function door({ session, spirit, known, enter }: DoorParts): HTMLElement {
+export function door({ session, spirit, known, notSent, enter, knock }: DoorParts): HTMLElement {
   const problem = h('p', { class: 'problem', role: 'alert', hidden: true });
   const name = h('input', { type: 'text', maxlength: 50, autocomplete: 'nickname', required: true, enterkeyhint: 'go' });
   const isFull = session.participant_count >= session.max_users;
@@ -49,7 +54,7 @@ export function door({ session, spirit, known, enter }: DoorParts): HTMLElement 
     h(
       'p',
       { class: 'about' },
-      `${session.participant_count === 0 ? 'Nobody sits there yet' : `${count(session.participant_count, 'person sits', 'people sit')} there`}, ${session.max_users} seats. `,
+      `${session.participant_count === 0 ? 'Nobody sits there yet' : session.participant_count === 1 ? 'One person sits there' : `${session.participant_count} people sit there`}, ${session.max_users} seats. `,
       spirit ? `${spirit.name} is called. ` : '',
       mode ? `${mode}.` : '',
     ),
@@ -61,9 +66,30 @@ export function door({ session, spirit, known, enter }: DoorParts): HTMLElement 
           ...known.map((person) => button(`Come back as ${person.name}`, () => void go({ person }, 'participant'), { class: 'main' })),
         )
       : null,
-    form,
+    session.is_locked ? locked(knock) : form,
+    notSent.element,
     signIn((person) => go({ person }, 'participant')),
     spirit ? h('p', { class: 'statement' }, spirit.statement) : null,
+  );
+}
+
+/** What stands in the place of the form where nobody new comes in. */
+function locked(knock: DoorParts['knock']): HTMLElement {
+  const told = h('p', { class: 'problem', hidden: true });
+  const again = async (): Promise<void> => {
+    const answer = await knock().catch(sentence);
+    if (answer === 'open') return;
+    say(told, answer === 'locked' ? 'Still locked.' : answer);
+    show(told, true);
+    alarm(told.textContent);
+  };
+  return h(
+    'div',
+    { class: 'card locked' },
+    h('h2', {}, LOCKED.title),
+    h('p', {}, LOCKED.text),
+    told,
+    h('div', { class: 'row' }, button('Knock again', () => void again(), { class: 'main' }), h('a', { class: 'button', href: '/board/' }, 'To the beginning')),
   );
 }
 

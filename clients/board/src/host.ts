@@ -27,6 +27,8 @@ export class HostSheet {
   readonly #pace = choice(PACES, 'ritual');
   readonly #access = choice(ACCESS, 'open');
   readonly #seats = h('input', { type: 'number', min: 2, max: 12, required: true });
+  readonly #lockWords = h('p');
+  readonly #lock = button('', () => void this.#turnKey());
   readonly #people = h('ul', { class: 'people' });
   readonly #rows: Keyed<ParticipantData, HTMLLIElement>;
 
@@ -54,6 +56,9 @@ export class HostSheet {
       h('h2', { id: 'host-title' }, 'You are the host'),
       settings,
       this.#told,
+      h('h3', {}, 'The door'),
+      this.#lockWords,
+      h('div', { class: 'row' }, this.#lock),
       h('h3', {}, 'At the table'),
       this.#people,
       h('h3', {}, 'The end'),
@@ -78,8 +83,11 @@ export class HostSheet {
     this.element.showModal();
   }
 
-  /** Follow who is there. */
-  set({ participants, self }: SessionState): void {
+  /** Follow who is there, and whether the door is locked. */
+  set({ session, participants, self }: SessionState): void {
+    const isLocked = session?.is_locked === true;
+    say(this.#lock, isLocked ? 'Unlock the room' : 'Lock the room');
+    say(this.#lockWords, `${isLocked ? 'It is locked: nobody new comes in' : 'Lock it, and nobody new comes in'}, not even with an invitation. Whoever sat here may come back.`);
     this.#rows.set(participants.filter((one) => one.user_id !== self?.user_id));
     this.#people.classList.toggle('alone', participants.length < 2);
   }
@@ -92,6 +100,11 @@ export class HostSheet {
       spirit: { persona: this.#persona.value, mode: this.#mode.value as 'open', pace: this.#pace.value as 'ritual' },
     };
     await this.#do(() => this.connection.updateSession(changes), 'Kept.');
+  }
+
+  async #turnKey(): Promise<void> {
+    const isLocked = this.connection.state.session?.is_locked === true;
+    await this.#do(() => this.connection.updateSession({ is_locked: !isLocked }), isLocked ? 'The room is unlocked.' : 'The room is locked.');
   }
 
   #person(element: HTMLLIElement, one: ParticipantData): void {

@@ -6,9 +6,10 @@ import { button } from './dom.js';
 import { door, signIn, type Entry } from './door.js';
 import { notice } from './notice.js';
 import { past } from './past.js';
-import { clientOf, getUp, knownIn, newGuest, seated, sitDown, type Person } from './people.js';
+import { clientOf, getUp, knownIn, newGuest, seated, sitDown, turnedAway, type Person } from './people.js';
 import { room } from './room.js';
 import { start } from './start.js';
+import { NotSent } from './unsent.js';
 import { refusalOf } from './words.js';
 
 const LAYOUT = 'classic-en@1';
@@ -70,11 +71,18 @@ async function showSession(id: string): Promise<void> {
     const cards = await client.spirits.list().catch(() => []);
     const enter = (entry: Entry, role: 'participant' | 'observer'): Promise<void> => come(entry, session, role);
     document.title = `${session.name} · Séance`;
-    put(door({ session, spirit: cards.find((one) => one.slug === session.spirit.persona), known: knownIn(id), enter }));
+    const [first, ...others] = cards.filter((one) => one.slug === session.spirit.persona);
+    const spirit = others.find((one) => one.locale === session.spirit.locale) ?? first;
+    const knock = async (): Promise<'locked' | 'open'> => {
+      if ((await client.sessions.get(id, invited())).is_locked) return 'locked';
+      void showSession(id);
+      return 'open';
+    };
+    put(door({ session, spirit, known: knownIn(id), enter, knock, notSent: new NotSent(id) }));
   } catch (error) {
     const isForPeople = error instanceof SeanceError && ['UNAUTHORIZED', 'FORBIDDEN'].includes(error.code);
     const ways = isForPeople ? [signIn(async (person) => (sitDown(person, id), showSession(id)), true)] : [];
-    refuse(error, again, null, ...ways);
+    refuse(error, again, null, ...ways, new NotSent(id).element);
   }
 }
 
@@ -89,6 +97,8 @@ async function come(entry: Entry, session: SessionData, role: 'participant' | 'o
 async function sit(person: Person, session: SessionData, role: 'participant' | 'observer'): Promise<void> {
   const client = clientOf(person);
   const connection = client.connect(session.id, { name: person.name, role, ...invited() });
+  const notSent = new NotSent(session.id);
+  let made: ReturnType<typeof room> | undefined;
   const toDoor = (): void => {
     getUp(session.id);
     void showSession(session.id);
@@ -102,18 +112,23 @@ async function sit(person: Person, session: SessionData, role: 'participant' | '
     if (code === 4008) refuse(connection.state.error, () => connection.retryNow(), code, watchInstead);
   });
   connection.on('closed', (error) => {
-    const { closeCode, session: now } = connection.state;
+    const { closeCode, session: now, unsent } = connection.state;
+    // Whoever gets up leaves half a sentence behind; who is put out keeps it.
+    notSent.keep([...unsent, ...(error === null ? [] : (made?.draft() ?? []))]);
     if (error === null || now?.is_active === false) return;
     if (error.code === 'SESSION_ENDED') return void showSession(session.id);
     getUp(session.id);
-    refuse(error, toDoor, closeCode);
+    const no = (): void => refuse(error, toDoor, closeCode, notSent.element);
+    if (closeCode !== 4501 || made) return no();
+    turnedAway(person, session.id);
+    void client.sessions.get(session.id, invited()).then(({ is_locked }) => (is_locked ? void showSession(session.id) : no()), no);
   });
   const [layout, spirits] = await Promise.all([client.layouts.get(LAYOUT), client.spirits.list().catch(() => [])]);
   await connection.ready.then(
     () => {
       stop();
-      const made = room({ connection, client, layout, spirits, leave: toDoor });
-      put(made.element, () => (made.close(), connection.close()));
+      const shown = (made = room({ connection, client, layout, spirits, notSent, leave: toDoor }));
+      put(shown.element, () => (shown.close(), connection.close()));
     },
     () => undefined, // `closed` has said why
   );

@@ -6,6 +6,7 @@ import { button, h, say } from './dom.js';
 import { Sound } from './sound.js';
 import { Stage } from './stage.js';
 import { Talk, isAnswer } from './talk.js';
+import { NotSent } from './unsent.js';
 import { day, sentence } from './words.js';
 
 const FORMATS: readonly [TranscriptFormat, string][] = [
@@ -38,6 +39,8 @@ export function past(client: SeanceClient, session: SessionData, layout: Layout,
   const sound = new Sound();
   const stage = new Stage(layout, sound);
   const player = stage.rehearse();
+  const notSent = new NotSent(session.id);
+  notSent.said(messages);
   const title = h('h1', { class: 'session-name', dir: 'auto', tabindex: -1 }, session.name);
   const where = h('p', { class: 'where', 'aria-hidden': 'true' });
   let at = -1; // the message that is played; -1 where nothing is
@@ -54,7 +57,7 @@ export function past(client: SeanceClient, session: SessionData, layout: Layout,
       goesOn = false;
       begin(messages.indexOf(message));
     },
-  });
+  }, 'Nothing was said.');
   const playButton = button('Play it again', () => (at < 0 || !goesOn ? (halt(), (goesOn = true), begin(0)) : pause()), { class: 'main play' });
   const stopButton = button('Stop', () => (halt(), stage.clear()), { class: 'quiet' });
   const soundButton = button('Sound', () => void sound.toggle().then((on) => soundButton.setAttribute('aria-pressed', String(on))), {
@@ -145,6 +148,7 @@ export function past(client: SeanceClient, session: SessionData, layout: Layout,
         { class: 'talk', 'aria-label': 'What was said' },
         h('p', { class: 'ended' }, `This séance is over. It was held on ${day(session.created_at)}.`),
         talk.element,
+        notSent.element,
         downloads(client, session),
       ),
     ),
@@ -152,7 +156,6 @@ export function past(client: SeanceClient, session: SessionData, layout: Layout,
   talk.set(messages, [], [], false);
   label();
   document.title = `${session.name} · Séance`;
-  if (messages.length === 0) say(where, 'Nothing was said.');
   playButton.disabled = messages.length === 0;
   return { element, close: () => (halt(), stage.close()) };
 }

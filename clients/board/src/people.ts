@@ -85,6 +85,12 @@ export function sitDown(person: Person, sessionId: string): void {
   sessionStorage.setItem(`seance:at:${sessionId}`, person.id);
 }
 
+/** Not let in: this browser does not know that person there. */
+export function turnedAway(person: Person, sessionId: string): void {
+  change(person.id, (one) => ({ ...one, sessions: one.sessions.filter((other) => other !== sessionId) }));
+  getUp(sessionId);
+}
+
 /** Who this window is in a session. */
 export function seated(sessionId: string): Person | undefined {
   const id = sessionStorage.getItem(`seance:at:${sessionId}`);

@@ -12,6 +12,7 @@ import { Sound } from './sound.js';
 import { Stage } from './stage.js';
 import { Circle, Line, Seats, Turn, typingLine } from './table.js';
 import { Talk, isAnswer, type Note } from './talk.js';
+import type { NotSent, Unsent } from './unsent.js';
 import { PROMPTS } from './words.js';
 
 /** What a room is made of. */
@@ -20,20 +21,23 @@ export interface RoomParts {
   client: SeanceClient;
   layout: Layout;
   spirits: readonly SpiritCard[];
+  notSent: NotSent;
   /** Get up, and go to the door. */
   leave: () => void;
 }
 
-/** The screen of a session that goes on. `close` lets go of what it holds. */
-export function room({ connection, client, layout, spirits, leave }: RoomParts): { element: HTMLElement; close(): void } {
+/** The screen of a session that goes on. `draft` is what stands in the field; `close` lets go of what the room holds. */
+export function room({ connection, client, layout, spirits, notSent, leave }: RoomParts): { element: HTMLElement; draft(): Unsent[]; close(): void } {
   const sound = new Sound();
   const stage = new Stage(layout, sound);
   const held = new Held(() => connection.clock.now(), (answer) => {
     stage.voice(answer.text);
+    voiced = turns.get(answer.id) ?? '';
     sound.toll();
     tell(`The spirit says: ${answer.text}`);
     draw();
   });
+  let voiced = ''; // the turn whose answer stands below the board
   const turns = new Map<string, string>(); // message → the turn that it was asked, or answered, in
   const earlier: Message[] = [];
   const notes: Note[] = [];
@@ -47,6 +51,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
   // --- Parts ------------------------------------------------------------------------------------------------------
 
   const title = h('h1', { class: 'session-name', dir: 'auto', tabindex: -1 });
+  const lockSign = h('span', { class: 'tag lock', hidden: true }, 'locked');
   const share = shareDialog(client, () => state().session!, isHost);
   const host = new HostSheet(connection, client, spirits);
   const soundButton = button('Sound', () => void sound.toggle().then((on) => soundButton.setAttribute('aria-pressed', String(on))), {
@@ -78,11 +83,15 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
       return isAnswer(message) && turnId && may ? () => attempt(connection.askAgain(turnId)) : null;
     },
     replay: () => null, // the board belongs to what happens now
-  });
+  }, 'Nothing was said yet. Ask, or invite the others.');
   talk.onearlier = () => void readEarlier();
   const composer = new Composer({
-    send: (text, options) => connection.send(text, options),
+    send: (text, options) =>
+      connection.send(text, options).catch((error: unknown) => {
+        if (state().status !== 'closed') throw error; // else it is in `state.unsent`, and kept
+      }),
     typing: () => connection.typing(),
+    refused: (text) => notSent.keep([unsent(text)]),
   });
   const over = h('div', { class: 'over', hidden: true });
   const nowhere = h('p', { class: 'watching', hidden: true }, 'You watch. To speak, come back with a seat.');
@@ -95,6 +104,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
       { class: 'bar' },
       h('a', { class: 'brand', href: '/board/', 'aria-label': 'Séance, to the beginning' }, 'Séance'),
       title,
+      lockSign,
       h('div', { class: 'tools' }, shareButton, hostButton, soundButton, button('Leave', () => void depart(), { class: 'tool' })),
     ),
     line.element,
@@ -102,7 +112,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
       'main',
       { id: 'content', class: 'table' },
       h('section', { class: 'scene', 'aria-label': 'The board' }, stage.element, turn.element),
-      h('section', { class: 'talk', 'aria-label': 'The table' }, seats.element, talk.element, typing, nowhere, circle.element, composer.element, over),
+      h('section', { class: 'talk', 'aria-label': 'The table' }, seats.element, talk.element, typing, nowhere, circle.element, notSent.element, composer.element, over),
     ),
     share.element,
     host.element,
@@ -118,6 +128,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
   }
 
   const spelt: string[] = [];
+  let moving = ''; // the turn whose moves came last
   stage.onletter = (glyph) => spelt.push(glyph);
   stage.onend = (turnId) => {
     if (spelt.length > 0) tell(`The planchette spelt: ${spelt.splice(0).join(' ')}.`);
@@ -132,6 +143,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     note(`${whose} is answered together with one that waits.`);
   };
   const wasHere = new Set<string>();
+  let wasLocked = state().session?.is_locked;
   const stops = [
     connection.on('state', () => draw()),
     connection.on('user_joined', ({ id, name }) => {
@@ -144,6 +156,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     }),
     connection.on('welcome', ({ participants }) => {
       for (const one of participants) wasHere.add(one.user_id);
+      wasLocked = state().session?.is_locked;
       held.found(state().messages);
     }),
     connection.on('message_received', (message) => {
@@ -156,7 +169,9 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     }),
     connection.on('spirit_move', (moves) => {
       held.moves(moves);
-      if (!state().spirit.voice) stage.voice('');
+      // Of a new answer only: a move that is late comes behind the text of its own.
+      if (moves.turn_id !== moving && moves.turn_id !== voiced) stage.voice('');
+      moving = moves.turn_id;
     }),
     connection.on('spirit_response', (answer) => {
       if (answer.turn_id) turns.set(answer.id, answer.turn_id);
@@ -179,6 +194,10 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     connection.on('error', ({ code, details, message }) => {
       const asked = code === 'QUEUE_FULL' && details ? find(String(details['message_id'])) : undefined;
       if (asked) note(`“${asked.text}” stays unanswered. ${message}`);
+    }),
+    connection.on('session_updated', ({ session: { is_locked: isLocked } }) => {
+      if (isLocked !== wasLocked) note(isLocked ? 'The room was locked: nobody new comes in.' : 'The room was unlocked.');
+      wasLocked = isLocked;
     }),
     connection.on('session_ended', () => farewell()),
   ];
@@ -235,6 +254,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     line.set(ended ? 'closed' : status, retryAt);
     show(hostButton, isHost() && !ended);
     show(shareButton, !ended);
+    show(lockSign, session.is_locked && !ended);
     seats.set(participants, self, state().typing, spirit.circle?.user.id);
     circle.set(ended || session.spirit.mode !== 'circle' ? null : { turn: spirit.circle, selfId: self?.user_id });
     say(typing, typingLine(state().typing, self?.user_id));
@@ -242,6 +262,7 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     stage.element.classList.toggle('listening', spirit.turn !== null && spirit.board?.turn_id !== spirit.turn.turn_id);
     const shown = [...earlier, ...messages].filter((message) => !held.has(message.id));
     talk.set(shown, pending, notes, hasEarlier);
+    notSent.said(messages);
     const watches = self?.role === 'observer';
     show(nowhere, watches && !ended);
     show(composer.element, !watches && !ended);
@@ -249,13 +270,18 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
     if (host.element.open) host.set(state());
   }
 
+  // A reload forgets what waits: the next page says so.
+  const going = (): void => notSent.keep(state().pending);
+  window.addEventListener('pagehide', going);
   stage.follow(connection);
   held.found(state().messages);
   if (state().spirit.board) held.moves({ ...state().spirit.board!, moves: [...state().spirit.board!.moves] });
   draw();
   return {
     element,
+    draft: () => (composer.draft ? [unsent(composer.draft)] : []),
     close() {
+      window.removeEventListener('pagehide', going);
       for (const stop of stops) stop();
       stage.close();
       held.close();
@@ -263,4 +289,8 @@ export function room({ connection, client, layout, spirits, leave }: RoomParts):
       cancelAnimationFrame(planned);
     },
   };
+}
+
+function unsent(text: string): Unsent {
+  return { client_msg_id: `d-${Date.now()}-${Math.random()}`, text };
 }

@@ -44,13 +44,14 @@ export function shareDialog(client: SeanceClient, session: () => SessionData, ma
 
   async function fill(): Promise<void> {
     say(told, '');
-    const { id, access } = session();
+    const { id, access, is_locked: isLocked } = session();
     try {
       if (access === 'invite' && mayInvite()) invite ??= (await client.sessions.createInvite(id)).code;
       if (access === 'invite' && !invite) say(told, 'This séance is by invitation: only the host’s link lets new people in.');
     } catch (error) {
       say(told, sentence(error));
     }
+    if (isLocked) say(told, `The room is locked: nobody new comes in by this link before ${mayInvite() ? 'you unlock it, under “Host”' : 'the host unlocks it'}.`);
     link.value = linkTo(id, access === 'invite' ? invite : undefined);
     code.replaceChildren(drawQr(link.value));
   }

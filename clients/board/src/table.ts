@@ -13,6 +13,8 @@ interface Seat {
   asks: boolean;
 }
 
+const MANY = 8; // people that one sees without counting
+
 /** The row of seats. */
 export class Seats {
   readonly element = h('ul', { class: 'seats', 'aria-label': 'At the table' });
@@ -27,6 +29,8 @@ export class Seats {
       return before && before.isSelf === seat.isSelf && before.types === seat.types && before.asks === seat.asks ? before : seat;
     });
     this.#seats.set(this.#shown);
+    this.element.classList.toggle('many', people.length > MANY);
+    this.element.dataset['count'] = `${people.length} are here`;
   }
 }
 

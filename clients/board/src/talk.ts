@@ -37,15 +37,21 @@ export class Talk {
   readonly #list = h('ol', { class: 'lines' });
   readonly #earlier = button('Earlier', () => this.onearlier(), { class: 'quiet earlier', hidden: true });
   readonly #scroller: HTMLElement;
+  readonly #still: HTMLElement;
   readonly #lines: Keyed<Line, HTMLLIElement>;
   #known = new Map<string, Line>();
   #isAtEnd = true;
   onearlier: () => void = () => undefined;
 
-  constructor(private readonly deeds: Deeds) {
+  /** `still` is shown while nothing was said. */
+  constructor(
+    private readonly deeds: Deeds,
+    still: string,
+  ) {
+    this.#still = h('p', { class: 'still', hidden: true }, still);
     this.#lines = new Keyed<Line, HTMLLIElement>(this.#list, keyOf, () => h('li'), (element, line) => this.#fill(element, line));
     // Announced by the page's own live region, and only what is new.
-    this.#scroller = h('div', { class: 'scroller', role: 'log', 'aria-live': 'off', 'aria-label': 'What was said', tabindex: 0 }, this.#earlier, this.#list);
+    this.#scroller = h('div', { class: 'scroller', role: 'log', 'aria-live': 'off', 'aria-label': 'What was said', tabindex: 0 }, this.#earlier, this.#still, this.#list);
     this.element = this.#scroller;
     this.#scroller.addEventListener('scroll', () => (this.#isAtEnd = this.#left() < NEAR_END), { passive: true });
     // The place gets smaller where a keyboard or a farewell comes up: whoever was at the end stays there.
@@ -75,6 +81,7 @@ export class Talk {
     const first = this.#list.firstElementChild;
     this.#lines.set(lines.map((line) => this.#same(line)));
     show(this.#earlier, hasEarlier);
+    show(this.#still, lines.length === 0);
     if (this.#isAtEnd) this.#toEnd();
     else if (first !== this.#list.firstElementChild) this.#scroller.scrollTop = scrollTop + this.#scroller.scrollHeight - scrollHeight;
   }

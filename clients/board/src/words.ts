@@ -62,6 +62,12 @@ const PAGES: Record<string, Refusal> = {
   NETWORK_ERROR: { title: 'No answer', text: 'The server cannot be reached. Is the network there?' },
 };
 
+/** In front of a locked room. */
+export const LOCKED: Refusal = {
+  title: 'The room is locked',
+  text: 'The host has locked it: nobody new comes in, not even to watch. Ask them to unlock it, then knock again.',
+};
+
 /** The page of an error. */
 export function refusalOf(error: unknown, closeCode?: number | null): Refusal {
   if (closeCode === 4503) {

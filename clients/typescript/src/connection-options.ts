@@ -32,6 +32,8 @@ export interface JoinOptions {
   joinTimeoutMs?: number;
   /** Milliseconds until a message without an `ack` is sent again; default 10,000. */
   ackTimeoutMs?: number;
+  /** Milliseconds until a command without an answer, such as `kick`, rejects with `TIMEOUT`; default 15,000. */
+  commandTimeoutMs?: number;
   /** Milliseconds of silence after a heartbeat that count as a dead line; default 10,000. */
   silenceMs?: number;
   /** How many messages `state.messages` keeps; default 1,000. */

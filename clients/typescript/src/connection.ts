@@ -32,7 +32,7 @@ export class Connection {
   readonly #platform: Platform;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #snapshot = new Snapshot(this.#emitter);
-  readonly #commands = new Commands();
+  readonly #commands: Commands;
   readonly #line: Lifeline;
   readonly #stream: LogStream;
   readonly #outbox: Outbox;
@@ -45,6 +45,7 @@ export class Connection {
   constructor(setup: ConnectionSetup) {
     this.#setup = setup;
     this.#platform = setup.platform ?? PLATFORM;
+    this.#commands = new Commands(this.#platform, setup.commandTimeoutMs ?? 15_000);
     this.clock = new ServerClock(() => this.#platform.now());
     this.userId = setup.userId ?? (typeof setup.token === 'string' ? undefined : newId());
     this.#line = new Lifeline(setup, this.#platform, this.#snapshot, this.#emitter, {
@@ -68,7 +69,7 @@ export class Connection {
       {
         transmit: ({ client_msg_id, text, off_record }) =>
           this.#line.send('send_message', { text, client_msg_id, ...(off_record ? { off_record } : {}) }, client_msg_id),
-        changed: () => this.#snapshot.set({ pending: this.#outbox.pending }),
+        changed: () => this.#snapshot.set({ pending: this.#outbox.pending, unsent: this.#outbox.unsent }),
       },
       this.#platform,
       setup.ackTimeoutMs ?? 10_000,
@@ -181,10 +182,9 @@ export class Connection {
   /** End the session for good: the host, staff. */
   endSession(): Promise<void> {
     // The socket closes before a heartbeat behind the command is answered: the event says it, too.
-    const done = new Promise<void>((resolve) => {
-      const stop = this.on('session_ended', () => (stop(), resolve()));
-    });
-    return Promise.race([this.#command('end_session', {}), done]);
+    let stop = (): void => undefined;
+    const done = new Promise<void>((resolve) => (stop = this.on('session_ended', () => resolve())));
+    return Promise.race([this.#command('end_session', {}), done]).finally(stop);
   }
 
   /** Give the seat back and close. What waits in the outbox rejects; wait for its promises first. */
@@ -259,11 +259,14 @@ export class Connection {
 
   /** Let an event change the snapshot, then tell it. */
   #hand(frame: ServerFrame): void {
+    let isOwn = false;
     if (frame.event === 'message_received' && frame.data.user_id !== null && frame.data.user_id === this.state.self?.user_id) {
       const { client_msg_id, id, seq } = frame.data;
-      if (client_msg_id !== null) this.#outbox.seen(client_msg_id, id, seq);
+      isOwn = client_msg_id !== null && this.#outbox.seen(client_msg_id, id, seq);
     }
-    this.#snapshot.replace(reduce(this.state, frame.event, frame.data, this.#setup.keepMessages));
+    const next = reduce(this.state, frame.event, frame.data, this.#setup.keepMessages);
+    // In one step, so that no screen shows it twice, as pending and as said.
+    this.#snapshot.replace(isOwn ? { ...next, pending: this.#outbox.pending } : next);
     this.#tell(frame);
   }
 

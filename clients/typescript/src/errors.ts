@@ -9,7 +9,7 @@ export type ServerErrorCode = keyof typeof ERROR_CODES;
  * Codes that only this library uses.
  *
  * - `NETWORK_ERROR`: the server could not be reached, or the answer did not arrive.
- * - `TIMEOUT`: no answer in time.
+ * - `TIMEOUT`: no answer in time; what was asked for may or may not have been done.
  * - `ABORTED`: the caller's `AbortSignal` fired.
  * - `BAD_RESPONSE`: an answer that is not the server's form, such as a proxy's error page.
  * - `CONNECTION_LOST`: the connection dropped before a command was answered; it may or may not have been done.

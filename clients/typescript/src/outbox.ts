@@ -50,6 +50,7 @@ export class Outbox {
   #isOpen = false;
   #timer: unknown;
   #ended: SeanceError | undefined;
+  #unsent: readonly PendingMessage[] = [];
 
   constructor(
     private readonly port: OutboxPort,
@@ -57,9 +58,14 @@ export class Outbox {
     private readonly ackTimeoutMs: number,
   ) {}
 
-  /** What waits, the oldest first. */
+  /** What waits and is not in the log yet, the oldest first. */
   get pending(): readonly PendingMessage[] {
-    return this.#queue.map(({ client_msg_id, text, off_record }) => ({ client_msg_id, text, off_record }));
+    return this.#queue.filter((entry) => !entry.stored).map(({ client_msg_id, text, off_record }) => ({ client_msg_id, text, off_record }));
+  }
+
+  /** What still waited when it ended, the oldest first. */
+  get unsent(): readonly PendingMessage[] {
+    return this.#unsent;
   }
 
   /** Say something. The same `clientMsgId` while it waits is the same promise. */
@@ -98,7 +104,9 @@ export class Outbox {
   end(error: SeanceError): void {
     this.suspend();
     this.#ended = error;
-    for (const entry of [...this.#queue]) this.#settle(entry, () => entry.reject(error));
+    this.#unsent = this.pending;
+    for (const entry of this.#queue.splice(0)) entry.reject(error);
+    this.port.changed();
   }
 
   /** The server acknowledged a message. */
@@ -107,12 +115,16 @@ export class Outbox {
     if (entry) this.#settle(entry, () => entry.resolve(ack));
   }
 
-  /** A message of this user came as an event: it is stored. On the wire its `ack` follows; otherwise this counts. */
-  seen(clientMsgId: string, id: string, seq: number): void {
+  /**
+   * A message of this user came as an event: it is stored. On the wire its `ack` follows; otherwise this counts.
+   * Whether `pending` is another one now.
+   */
+  seen(clientMsgId: string, id: string, seq: number): boolean {
     const entry = this.#find(clientMsgId);
-    if (!entry) return;
+    if (!entry) return false;
     entry.stored = { id, seq, client_msg_id: clientMsgId, duplicate: false };
     if (!this.#isOpen) this.#settle(entry, () => entry.resolve(entry.stored!));
+    return true;
   }
 
   /** The server refused a message. Whether it was one of this outbox. */

@@ -24,6 +24,8 @@ interface Reel extends ScriptLike {
   startsAt: number;
   /** On the server's clock, and shared with the others. */
   isLive: boolean;
+  /** Its end was told. */
+  isOver?: boolean;
 }
 
 /**
@@ -35,7 +37,6 @@ export class BoardPlayer {
   #pausedAt: number | undefined;
   #cancelFrame: (() => void) | undefined;
   #shown: string | undefined;
-  #ended = '';
   #instant: boolean;
   readonly #options: PlayerOptions;
   readonly #now: () => number;
@@ -161,8 +162,10 @@ export class BoardPlayer {
       this.#shown = look;
       this.#options.onFrame(position);
     }
+    this.#tellEnds(time);
     this.#drop(time);
-    if (this.#pausedAt === undefined && this.#isMoving(time)) {
+    // Whoever was told of an end may have begun something, and with it the frames.
+    if (this.#cancelFrame === undefined && this.#pausedAt === undefined && this.#isMoving(time)) {
       this.#cancelFrame = (this.#options.requestFrame ?? requestFrame)(() => this.#frame());
     }
   }
@@ -175,13 +178,23 @@ export class BoardPlayer {
   }
 
   #isMoving(time: number): boolean {
-    const last = this.#reels.at(-1)!;
-    const isOver = this.#instant ? last.startsAt <= time : time - last.startsAt >= durationOf(last);
-    if (isOver && this.#ended !== last.id + last.startsAt && hasEnd(last)) {
-      this.#ended = last.id + last.startsAt;
-      this.#options.onEnd?.(last.id);
+    const last = this.#reels.at(-1);
+    return last !== undefined && !this.#isPlayed(last, time);
+  }
+
+  #isPlayed(reel: Reel, time: number): boolean {
+    return this.#instant ? reel.startsAt <= time : time - reel.startsAt >= durationOf(reel);
+  }
+
+  /** A script is over when its last move is, or when the next one has begun: its end may fall between two frames. */
+  #tellEnds(time: number): void {
+    for (const [at, reel] of [...this.#reels].entries()) {
+      const next = this.#reels[at + 1];
+      const isOver = next ? next.startsAt <= time : this.#isPlayed(reel, time) && hasEnd(reel);
+      if (!isOver || reel.isOver) continue;
+      reel.isOver = true;
+      this.#options.onEnd?.(reel.id);
     }
-    return !isOver;
   }
 }
 

@@ -34,7 +34,7 @@ export interface SpiritState {
   queue: readonly QuestionQueued[];
   /** Questions that another turn, `into`, answers too, until it ends. */
   merged: readonly QuestionMerged[];
-  /** In a circle: who may ask now, and until when. Null until it is told, which is at its next change. */
+  /** In a circle: who may ask now, and until when. Null until somebody was told. */
   circle: CircleTurn | null;
   /** The sentences of the present answer so far; the whole text comes as a message. */
   voice: string;
@@ -54,8 +54,13 @@ export interface SessionState {
   typing: readonly PersonRef[];
   /** The latest messages, oldest first; deleted ones are gone. */
   messages: readonly Message[];
-  /** What was sent and has no `ack` yet, oldest first. */
+  /** What was sent, and is neither acknowledged nor among the messages yet, oldest first. */
   pending: readonly PendingMessage[];
+  /**
+   * Once `closed`: what was still pending then, oldest first. Nobody acknowledged it; whether the last one got through
+   * before the line broke, the history tells by `client_msg_id`.
+   */
+  unsent: readonly PendingMessage[];
   spirit: SpiritState;
   limits: Limits | null;
   /** Failed attempts in a row. */
@@ -77,6 +82,7 @@ export const EMPTY: SessionState = {
   typing: [],
   messages: [],
   pending: [],
+  unsent: [],
   spirit: { turn: null, queue: [], merged: [], circle: null, voice: '', board: null },
   limits: null,
   attempt: 0,
@@ -167,7 +173,7 @@ const REDUCERS: Reducers = {
 };
 
 function fromWelcome(state: SessionState, data: Welcome): Partial<SessionState> {
-  const { turn } = data.spirit;
+  const { turn, queue = [], merged = [], circle = null } = data.spirit;
   const goesOn = turn !== null && turn.turn_id === state.spirit.turn?.turn_id;
   return {
     session: data.session,
@@ -175,7 +181,7 @@ function fromWelcome(state: SessionState, data: Welcome): Partial<SessionState> 
     participants: data.participants,
     typing: [],
     limits: data.limits,
-    spirit: { ...state.spirit, turn, queue: [], merged: [], voice: goesOn ? state.spirit.voice : '' },
+    spirit: { ...state.spirit, turn, queue, merged, circle, voice: goesOn ? state.spirit.voice : '' },
   };
 }
 

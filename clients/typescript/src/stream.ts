@@ -92,7 +92,9 @@ export class LogStream {
   /** The server does not replay. Read what was missed from the history; if the log is another one, begin anew. */
   async resync(reason: ResyncRequired['reason']): Promise<void> {
     const welcome = this.#welcome;
-    if (welcome === undefined || !this.#held) return;
+    if (welcome === undefined) return;
+    // A database was put back under a server that runs: another welcome says where its log stands.
+    if (!this.#held) return this.port.broken('the log is another one');
     let complete = false;
     if (reason === 'too_far_behind') {
       try {

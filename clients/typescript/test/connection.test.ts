@@ -88,8 +88,15 @@ test('in a circle a question out of turn is refused, and the next message goes',
 });
 
 test('the snapshot knows whose turn it is, and which questions share an answer', async () => {
-  const { connection } = await joined(0);
+  const { connection } = fakeConnection();
   const spirit = () => connection.state.spirit;
+  connection.start();
+  await settle();
+  const queue = [{ turn_id: 't3', message_id: 'm3', asker: { id: 'u', name: 'Ada' }, position: 1 }];
+  const merged = [{ turn_id: 't5', message_id: 'm5', into: 't3' }];
+  const circle = { user: { id: 'u', name: 'Grace' }, until: '2026-11-22T09:00:45Z' };
+  FakeSocket.last.welcome(0, { spirit: { turn: null, queue, merged, circle } });
+  assert.deepEqual([spirit().queue, spirit().merged, spirit().circle], [queue, merged, circle]);
   FakeSocket.last.say('circle_turn', { user: { id: 'u', name: 'Ada' }, until: '2026-11-22T09:00:45Z' });
   assert.equal(spirit().circle?.user.name, 'Ada');
   FakeSocket.last.say('session_updated', { session: { spirit: { mode: 'open' } } }, { seq: 1 });
@@ -97,7 +104,7 @@ test('the snapshot knows whose turn it is, and which questions share an answer',
   FakeSocket.last.say('question_merged', { turn_id: 't2', message_id: 'm2', into: 't1' });
   FakeSocket.last.say('question_merged', { turn_id: 't4', message_id: 'm4', into: 't3' });
   FakeSocket.last.say('spirit_failed', { turn_id: 't1', message_id: 'm1', code: 'QUEUE_EXPIRED' }, { seq: 2 });
-  assert.deepEqual(spirit().merged.map((one) => one.into), ['t3']);
+  assert.deepEqual(spirit().merged.map((one) => one.turn_id), ['t5', 't4']);
 });
 
 test('an event that is here already is dropped, and a hole makes it fetch', async () => {
@@ -206,6 +213,39 @@ test('what has no ack is sent again with the same id, in order, one at a time', 
   assert.equal((await two).seq, 2);
 });
 
+test('a message is pending or said, never both', async () => {
+  const { connection } = await joined(0);
+  const shown = new Set<number>();
+  let isStored = false;
+  connection.subscribe(() => shown.add(connection.state.pending.length + connection.state.messages.length));
+  const sent = connection.send('hello', { clientMsgId: 'a' }).then(() => (isStored = true));
+  FakeSocket.last.message(1, 'hello', { user_id: 'me', client_msg_id: 'a' });
+  await settle();
+  assert.deepEqual([connection.state.pending, connection.state.messages.length, isStored], [[], 1, false]);
+  FakeSocket.last.say('ack', { id: 'id-1', seq: 1, client_msg_id: 'a', duplicate: false }, { ref: 'a' });
+  await sent;
+  assert.deepEqual([...shown], [1]);
+});
+
+test('what was said and not acknowledged before the end is unsent, and not pending any more', async () => {
+  const { connection } = await joined(0);
+  const said = [connection.send('one', { clientMsgId: 'a' }), connection.send('two', { clientMsgId: 'b', offRecord: true })];
+  said.push(connection.send('three', { clientMsgId: 'c' }));
+  const refused = Promise.allSettled(said);
+  const shown = new Set<number>();
+  FakeSocket.last.message(1, 'one', { user_id: 'me', client_msg_id: 'a' });
+  connection.subscribe(() => shown.add(connection.state.pending.length + connection.state.unsent.length));
+  FakeSocket.last.end(4505);
+  const [one, ...others] = await refused;
+  assert.deepEqual([one!.status, ...others.map((other) => other.status === 'rejected' && other.reason.code)], ['fulfilled', 'SESSION_ENDED', 'SESSION_ENDED']);
+  assert.deepEqual(connection.state.pending, []);
+  assert.deepEqual(connection.state.unsent, [
+    { client_msg_id: 'b', text: 'two', off_record: true },
+    { client_msg_id: 'c', text: 'three', off_record: false },
+  ]);
+  assert.deepEqual([...shown], [2]);
+});
+
 test('a message that comes back in a replay needs no ack', async () => {
   const { connection, platform } = await joined(0);
   const sent = connection.send('one', { clientMsgId: 'x' });
@@ -243,6 +283,21 @@ test('another log replaces what is shown', async () => {
   assert.deepEqual([heard, connection.position], [[1, 4], { epoch: 'other', seq: 4 }]);
 });
 
+test('another log on a socket that stays open is begun anew by another socket', async () => {
+  const { connection, platform, heard } = await joined(0);
+  for (const seq of [1, 2, 3]) FakeSocket.last.message(seq);
+  FakeSocket.last.say('resync_required', { reason: 'epoch_changed' });
+  FakeSocket.last.message(2);
+  await platform.advance(1_000);
+  assert.equal(FakeSocket.made.length, 2);
+  FakeSocket.last.welcome(2, { epoch: 'other', recent: [{ id: 'n', seq: 2, text: 'new' }] });
+  FakeSocket.last.say('resync_required', { reason: 'epoch_changed' });
+  await settle();
+  FakeSocket.last.message(3);
+  assert.deepEqual(connection.state.messages.map((one) => one.seq), [2, 3]);
+  assert.deepEqual([heard, connection.position], [[1, 2, 3, 3], { epoch: 'other', seq: 3 }]);
+});
+
 test('a token is renewed in band before it runs out', async () => {
   const asked: (string | undefined)[] = [];
   const token = (stale?: string) => (asked.push(stale), stale === undefined ? 'old' : 'new');
@@ -276,6 +331,25 @@ test('a listener that throws disturbs nobody', async (t) => {
   FakeSocket.last.message(1);
   assert.throws(() => later[0]!(), { message: 'mine' });
   assert.deepEqual(heard, [1]);
+});
+
+test('a command that is never answered rejects, on a line that lives', async () => {
+  const { connection, platform } = await joined(0, { commandTimeoutMs: 5_000 });
+  const ends: string[] = [];
+  for (const command of [connection.kick('u'), connection.endSession()]) {
+    command.then(() => ends.push('done'), (error: SeanceError) => ends.push(error.code));
+  }
+  await platform.advance(4_999);
+  assert.deepEqual(ends, []);
+  await platform.advance(1);
+  assert.deepEqual(ends, ['TIMEOUT', 'TIMEOUT']);
+  const { ref } = FakeSocket.last.of('kick_user')[0]!;
+  FakeSocket.last.say('heartbeat', { seq: 0, server_time: '2026-11-22T09:00:01Z' }, { ref: `${ref}-done` });
+  assert.equal(connection.state.status, 'open');
+
+  const later = connection.kick('u');
+  FakeSocket.last.say('error', { code: 'FORBIDDEN', message: 'No.', retryable: false }, { ref: FakeSocket.last.of('kick_user')[1]!.ref! });
+  await assert.rejects(later, { code: 'FORBIDDEN' });
 });
 
 test('typing is told every three seconds at most', async () => {

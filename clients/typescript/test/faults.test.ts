@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeanceClient, type JoinOptions } from '../src/index.js';
 import { NodeWebSocket } from '../src/node/index.js';
-import { check, until, Witness } from './support/checker.js';
+import { check, judge, until, Witness } from './support/checker.js';
 import { Proxy } from './support/proxy.js';
 import { Server } from './support/server.js';
 
@@ -44,7 +44,6 @@ async function room(options: JoinOptions = FAST) {
 for (const [name, how] of Object.entries({ 'the platform': {}, Node: { WebSocket: NodeWebSocket } })) {
   test(`an ack that is cut off does not store a message twice, on the WebSocket of ${name}`, async () => {
     const { id, ada, bob } = await room({ ...FAST, ...how });
-    let duplicates = 0;
     for (let i = 0; i < 20; i += 1) {
       // The first in half of the rounds is the message's own event, in the others the ack behind it.
       wire.cutBefore = i % 2 ? '"event":"ack"' : '"event":"message_received"';
@@ -53,11 +52,31 @@ for (const [name, how] of Object.entries({ 'the platform': {}, Node: { WebSocket
       if (i % 2) await until(() => wire.cuts > cuts, 'the wire was cut');
       await until(() => ada.connection.state.status === 'open', 'back again');
     }
-    duplicates = ada.acks.filter((ack) => ack.duplicate).length;
-    assert.equal((await check(straight, id, [ada, bob])).length, 40);
-    assert.ok(wire.cuts >= 10, `${wire.cuts} cuts, ${duplicates} duplicates`);
+    assert.equal((await check(server, id, [ada, bob])).length, 40);
+    assert.ok(wire.cuts >= 10, `${wire.cuts} cuts, ${ada.duplicates} duplicates`);
   });
 }
+
+test('the judge sees what is lost, doubled, out of order, or acknowledged in vain', async () => {
+  const { id, ada, bob } = await room();
+  for (let i = 0; i < 4; i += 1) await Promise.all([ada.say(`a ${i}`), bob.say(`b ${i}`)]);
+  await check(server, id, [ada, bob]);
+  const { receipts, acks } = ada;
+  const doctored = async (name: string, harm: () => void) => {
+    const kept = [[...receipts], [...acks]] as const;
+    harm();
+    assert.notEqual(await judge(server, id, [ada, bob]), '', `${name} went through`);
+    await assert.rejects(check(server, id, [ada, bob]), name);
+    receipts.splice(0, receipts.length, ...kept[0]);
+    acks.splice(0, acks.length, ...kept[1]);
+  };
+  await doctored('lost', () => receipts.splice(2, 1));
+  await doctored('doubled', () => receipts.splice(2, 0, receipts[2]!));
+  await doctored('out of order', () => receipts.splice(2, 2, receipts[3]!, receipts[2]!));
+  await doctored('another text', () => (receipts[3] = [receipts[3]![0], receipts[3]![1], receipts[3]![2], receipts[3]![3], 'no']));
+  await doctored('acknowledged in vain', () => (acks[0] = { ...acks[0]!, seq: acks[0]!.seq + 1 }));
+  await check(server, id, [ada, bob]);
+});
 
 test('a connection that breaks in the middle of a burst misses nothing', async () => {
   const { id, ada, bob } = await room({ ...FAST, batch: true });
@@ -65,7 +84,7 @@ test('a connection that breaks in the middle of a burst misses nothing', async (
     wire.cutAfterBytes = 200 + Math.floor(Math.random() * 2_500);
     await Promise.all(Array.from({ length: 12 }, (_, i) => (i % 4 ? bob : ada).say(`${round}.${i}`)));
   }
-  assert.equal((await check(straight, id, [ada, bob])).length, 96);
+  assert.equal((await check(server, id, [ada, bob])).length, 96);
   assert.ok(wire.cuts >= 4, `${wire.cuts} cuts`);
 });
 
@@ -75,7 +94,8 @@ test('a slow wire keeps the order', async () => {
   await Promise.all(Array.from({ length: 12 }, (_, i) => (i % 2 ? ada : bob).say(`word ${i}`)));
   wire.delayMs = 0;
   await sleep(200);
-  await check(straight, id, [ada, bob]);
+  assert.ok(ada.duplicates > 0, 'nothing was sent twice');
+  await check(server, id, [ada, bob]);
 });
 
 test('a dead line is noticed, and made anew', async () => {
@@ -86,7 +106,7 @@ test('a dead line is noticed, and made anew', async () => {
   wire.cut();
   wire.isBlocked = false;
   await waits;
-  await check(straight, id, [ada, bob]);
+  await check(server, id, [ada, bob]);
 });
 
 test('a server that is killed and started again on its database loses nothing', async () => {
@@ -100,7 +120,28 @@ test('a server that is killed and started again on its database loses nothing', 
   await until(() => ada.connection.state.status !== 'open' && bob.connection.state.status !== 'open', 'both noticed');
   await server.run();
   await talking;
-  assert.equal((await check(straight, id, [ada, bob])).length, 60);
+  assert.equal((await check(server, id, [ada, bob])).length, 60);
+});
+
+test('what could not be sent before the session ended is not lost from sight', async () => {
+  const { session, hostToken } = await straight.sessions.create({ name: 'Room', spirit: { mode: 'off' } });
+  const ada = new Witness(new SeanceClient({ baseUrl: wire.url }).connect(session.id, { name: 'Ada', ...FAST }));
+  open = [ada];
+  await ada.connection.ready;
+  await ada.say('before');
+  wire.isDown = true;
+  wire.cut();
+  await until(() => ada.connection.state.status === 'waiting', 'the line is gone');
+  const late = Promise.all([ada.say('too late'), ada.say('later still')]);
+  await straight.sessions.end(session.id, { token: hostToken! });
+  wire.isDown = false;
+  await late;
+  const { status, pending, unsent, error } = ada.connection.state;
+  assert.deepEqual([status, pending, error?.code], ['closed', [], 'SESSION_ENDED']);
+  assert.deepEqual(unsent.map(({ text }) => text), ['too late', 'later still']);
+  assert.equal(ada.refused.length, 2);
+  const { messages } = await straight.sessions.historyPage(session.id);
+  assert.deepEqual(messages.map(({ text }) => text), ['before']);
 });
 
 test('a server that drains is obeyed, and come back to', async () => {
@@ -116,7 +157,7 @@ test('a server that drains is obeyed, and come back to', async () => {
   assert.deepEqual([told.length, waits.toSorted()], [2, told.toSorted()]);
   await server.run();
   await Promise.all([ada.say('after'), bob.say('all')]);
-  await check(straight, id, [ada, bob]);
+  await check(server, id, [ada, bob]);
 });
 
 test('who missed more than can be replayed reads the history', async () => {
@@ -146,5 +187,5 @@ test('who missed more than can be replayed reads the history', async () => {
     witness.sent.splice(0, witness.sent.length, ...witness.sent.filter((text) => text !== 'to be deleted'));
   }
   assert.deepEqual(gone, ['to be deleted', 'to be deleted']);
-  await check(straight, id, [ada, bob]);
+  await check(server, id, [ada, bob]);
 });

@@ -31,7 +31,7 @@ for (const [name, options] of Object.entries({ 'the platform': {}, Node: { WebSo
     bob!.typing();
     await until(() => ada!.state.typing.some((one) => one.name === 'Bob'), 'Bob types');
     await Promise.all([seen[0]!.say('hello'), seen[1]!.say('é'.repeat(300)), seen[0]!.say('third')]);
-    const history = await check(client, id, seen);
+    const history = await check(server, id, seen);
     assert.equal(history.length, 3);
     assert.deepEqual(ada!.state.messages.map((one) => one.text), history.map((one) => one.text));
     assert.ok(ada!.clock.errorMs < 1_000 && Math.abs(ada!.clock.offsetMs) < 1_000);
@@ -61,7 +61,7 @@ test('the pace of messages is kept, and nothing is lost or overtaken', async () 
   let limited = 0;
   ada.on('error', (error) => (limited += error.code === 'RATE_LIMITED' ? 1 : 0));
   await Promise.all(Array.from({ length: 8 }, (_, i) => seen.say(`word ${i}`)));
-  await check(client, id, [seen]);
+  await check(server, id, [seen]);
   assert.ok(limited > 0);
   assert.deepEqual(ada.state.pending, []);
   await ada.leave();
@@ -124,6 +124,27 @@ test('the host sends somebody away, mutes somebody, and invites', async () => {
   await guest.ready;
   await client.sessions.revokeInvite(id, invite, token);
   for (const connection of [mary, ada, guest]) connection.close();
+});
+
+test('into a locked room nobody new comes, and whoever sat there comes back', async () => {
+  const { id, host } = await room();
+  const mary = client.connect(id, host);
+  const ada = client.connect(id, { name: 'Ada', userId: 'ada-who-was-there' });
+  await Promise.all([mary.ready, ada.ready]);
+  await assert.rejects(ada.updateSession({ is_locked: true }), { code: 'FORBIDDEN' });
+  await mary.updateSession({ is_locked: true });
+  await until(() => ada.state.session?.is_locked === true, 'the lock is told');
+  assert.equal((await client.sessions.get(id)).is_locked, true);
+  for (const role of ['participant', 'observer'] as const) {
+    await assert.rejects(client.connect(id, { name: 'Eve', role }).ready, { code: 'FORBIDDEN', closeCode: 4501 });
+  }
+  await ada.leave();
+  const again = client.connect(id, { name: 'Ada', userId: 'ada-who-was-there' });
+  await again.ready;
+  await mary.updateSession({ is_locked: false });
+  const eve = client.connect(id, { name: 'Eve' });
+  await eve.ready;
+  for (const connection of [mary, again, eve]) connection.close();
 });
 
 test('a join that is refused for good says why', async () => {

@@ -120,6 +120,16 @@ test('the next script begins where the one before it ended, and not before its t
   assert.deepEqual([player.position()!.spelt, shown.at(-1)!.phase], ['H', 'dwell']);
 });
 
+test('the end of a script is told once, also where the next one begins at that moment', async () => {
+  const { platform, player, ended, batch } = stage();
+  player.feed(batch(0, 6, 'one', 0));
+  player.feed(batch(0, 6, 'two', 1_600));
+  await platform.advance(1_700);
+  assert.deepEqual(ended, ['one']);
+  await platform.advance(2_000);
+  assert.deepEqual(ended, ['one', 'two']);
+});
+
 test('a paused replay goes on where it stood, a paused live script where the others are', async () => {
   const { platform, player } = stage();
   player.play(SCRIPT);

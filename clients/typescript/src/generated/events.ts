@@ -121,7 +121,7 @@ export interface ServerEvents {
   token_expiring: TokenExpiring;
   /** The new token was taken. */
   token_refreshed: TokenExpiring;
-  /** The server stops; close code 4006 follows. Come back after `reconnect_after_ms`. */
+  /** The server stops, or wants you to reconnect; 4006 follows. Come back after `reconnect_after_ms`. */
   goodbye: Goodbye;
 }
 
@@ -176,7 +176,7 @@ export const CLOSE_CODES: Readonly<Record<number, boolean>> = {
   4003: true,
   /** Rate limited: too many sockets or joins from one address. */
   4005: true,
-  /** The server stops. `goodbye` has said when to come back. */
+  /** The server stops, or wants you to reconnect. `goodbye` has said when to come back. */
   4006: true,
   /** Every seat is taken. */
   4008: true,

@@ -22,6 +22,7 @@ import type {
   OAuthStart,
   OAuthWayAnswer,
   OpenedSessionAnswer,
+  OverviewAnswer,
   ParticipantAnswer,
   ParticipantsAnswer,
   PostMessage,
@@ -34,6 +35,7 @@ import type {
   ResetSentAnswer,
   RevokedAnswer,
   SessionAnswer,
+  SessionFiguresAnswer,
   SessionPage,
   SetRole,
   SignedInAnswer,
@@ -72,6 +74,8 @@ export const OPERATIONS = {
   banUser: { method: 'POST', path: '/api/users/{user_id}/ban', query: [] },
   unbanUser: { method: 'POST', path: '/api/users/{user_id}/unban', query: [] },
   getTranscript: { method: 'GET', path: '/api/sessions/{session_id}/transcript', query: ['format', 'invite'] },
+  getOverview: { method: 'GET', path: '/api/analytics/overview', query: ['since', 'until'] },
+  getSessionFigures: { method: 'GET', path: '/api/analytics/sessions/{session_id}', query: [] },
   listSpirits: { method: 'GET', path: '/api/spirits', query: [] },
   getSpirit: { method: 'GET', path: '/api/spirits/{slug}', query: [] },
   getLayout: { method: 'GET', path: '/api/board/layouts/{layout_id}', query: [] },
@@ -265,6 +269,23 @@ export interface Operations {
     };
     body: undefined;
     answer: Transcript;
+  };
+  /** Count all sessions, by day */
+  getOverview: {
+    query: {
+      /** The first day, by default such that there are 30. */
+      since?: string;
+      /** The last day, at most 366 with the first; by default today. Days are UTC. */
+      until?: string;
+    };
+    body: undefined;
+    answer: OverviewAnswer;
+  };
+  /** Count one session, whole and by day */
+  getSessionFigures: {
+    query: Record<string, never>;
+    body: undefined;
+    answer: SessionFiguresAnswer;
   };
   /** List the personas */
   listSpirits: {

@@ -135,6 +135,30 @@ export interface Credentials {
   password: string;
 }
 
+/** All sessions on one day. */
+export interface DayFigures {
+  people: number;
+  messages: number;
+  messages_per_person: number | null;
+  questions: number;
+  answers: number;
+  degraded: number;
+  failed: number;
+  answer_latency: Latency;
+  invites: number;
+  invites_used: number;
+  invite_joins: number;
+  ack: Latency;
+  delivery: Latency;
+  returning: number;
+  sessions_opened: number;
+  sessions_ended: number;
+  mean_duration_ms: number | null;
+  mean_people: number | null;
+  peak_people: number;
+  day: string;
+}
+
 /** `delete_message`: author and host. */
 export interface DeleteMessage {
   message_id: string;
@@ -181,14 +205,16 @@ export interface Goodbye {
   last_seq: number;
 }
 
-/** What the server can reach. `memory`: it is kept in this process, there is nothing to reach. */
+/** What the server can reach. `memory`: it is kept in this process, there is nothing to reach. `replica` is there where there is one. `reasons` is there where something is not well: a word for each that is not. */
 export interface Health {
   status: "healthy" | "unhealthy";
   database: "connected" | "disconnected";
   cache: "connected" | "disconnected" | "memory";
   channel_layer: "connected" | "disconnected" | "memory";
+  replica?: "behind" | "connected" | "disconnected";
   /** RFC 3339, UTC. */
   timestamp: string;
+  reasons?: Record<string, string>;
 }
 
 /** `heartbeat`: the position of the log and the server's clock. */
@@ -273,6 +299,14 @@ export interface KickUser {
   user_id: string;
 }
 
+/** How long something took: how often it was measured, and percentiles, each told within 4.8 %. */
+export interface Latency {
+  count: number;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
 /** A board: `glyphs` maps one character to its place, `words` maps a printed word. */
 export interface Layout {
   id: string;
@@ -300,6 +334,13 @@ export interface Limits {
   messages_burst: number;
   messages_per_minute: number;
   frames_per_minute: number;
+}
+
+/** Who is connected now. */
+export interface Live {
+  sessions: number;
+  people: number;
+  sockets: number;
 }
 
 export interface MessageAnswer {
@@ -448,6 +489,22 @@ export interface OpenedSessionAnswer {
   success: true;
   data: SessionData;
   meta: HostMeta;
+}
+
+/** All sessions from `since` to `until`, both included, as they were last counted at `as_of` (null: never). */
+export interface Overview {
+  since: string;
+  until: string;
+  as_of: string | null;
+  live: Live;
+  total: Totals;
+  days: DayFigures[];
+}
+
+export interface OverviewAnswer {
+  success: true;
+  data: Overview;
+  meta: AnswerMeta;
 }
 
 /** Where a page stands in its list. */
@@ -710,6 +767,57 @@ export interface SessionData {
   is_locked: boolean;
 }
 
+/** One session on one day. */
+export interface SessionDay {
+  people: number;
+  messages: number;
+  messages_per_person: number | null;
+  questions: number;
+  answers: number;
+  degraded: number;
+  failed: number;
+  answer_latency: Latency;
+  invites: number;
+  invites_used: number;
+  invite_joins: number;
+  ack: Latency;
+  delivery: Latency;
+  day: string;
+}
+
+/** One session, as it was last counted at `as_of`; null: not yet, and all the numbers are those of nothing. `duration_ms` is up to its end or to `as_of`, and `mean_people` over that time. */
+export interface SessionFigures {
+  people: number;
+  messages: number;
+  messages_per_person: number | null;
+  questions: number;
+  answers: number;
+  degraded: number;
+  failed: number;
+  answer_latency: Latency;
+  invites: number;
+  invites_used: number;
+  invite_joins: number;
+  ack: Latency;
+  delivery: Latency;
+  session_id: string;
+  as_of: string | null;
+  /** RFC 3339, UTC. */
+  started_at: string;
+  ended_at: string | null;
+  duration_ms: number | null;
+  present: number;
+  peak_people: number;
+  mean_people: number | null;
+  days: SessionDay[];
+}
+
+export interface SessionFiguresAnswer {
+  success: true;
+  data: SessionFigures;
+  meta: AnswerMeta;
+}
+
 export interface SessionPage {
   success: true;
   data: SessionData[];
@@ -869,6 +977,29 @@ export interface TokenExpiring {
   expires_in_ms: number;
 }
 
+/** All sessions. `returning` are those of `people` who were there again on one of the seven days after such a day. `mean_duration_ms`, `mean_people` and `peak_people` are those of the sessions that ended. */
+export interface Totals {
+  people: number;
+  messages: number;
+  messages_per_person: number | null;
+  questions: number;
+  answers: number;
+  degraded: number;
+  failed: number;
+  answer_latency: Latency;
+  invites: number;
+  invites_used: number;
+  invite_joins: number;
+  ack: Latency;
+  delivery: Latency;
+  returning: number;
+  sessions_opened: number;
+  sessions_ended: number;
+  mean_duration_ms: number | null;
+  mean_people: number | null;
+  peak_people: number;
+}
+
 /** A session's messages from the first to the last, those off the record and the deleted ones left out. `statement` says what the spirit is. */
 export interface Transcript {
   session: SessionData;
@@ -1016,7 +1147,10 @@ export interface Welcome {
   server_time: string;
 }
 
-/** What the spirit does at the moment. */
+/** What the spirit does at the moment, the questions that wait, next one first, and in a circle who may ask. */
 export interface WelcomeSpirit {
   turn: TurnData | null;
+  queue?: QuestionQueued[];
+  merged?: QuestionMerged[];
+  circle?: CircleTurn | null;
 }

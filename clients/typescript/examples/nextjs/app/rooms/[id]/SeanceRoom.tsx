@@ -1,23 +1,14 @@
 'use client';
 
-/** A room with a spirit board, as a client component of Next.js: `app/rooms/[id]/page.tsx` renders it. */
+/** The room: who is here, what is said, and the planchette. */
 
-import { useMemo, useRef, useState, type FormEvent } from 'react';
-import { SeanceClient, SeanceError, type Layout } from '@seance/client';
+import { useRef, useState, type FormEvent } from 'react';
+import { SeanceError, type Layout, type SessionData } from '@seance/client';
 import { usePlanchette, useSeance } from '@seance/client/react';
+import { client } from '../../../seance';
 
-interface Props {
-  /** `process.env.NEXT_PUBLIC_SEANCE_URL`. */
-  baseUrl: string;
-  sessionId: string;
-  name: string;
-  /** From `client.layouts.get('classic-en@1')`, fetched by the page on the server. */
-  layout: Layout;
-}
-
-export function SeanceRoom({ baseUrl, sessionId, name, layout }: Props) {
-  const client = useMemo(() => new SeanceClient({ baseUrl }), [baseUrl]);
-  const { connection, state, send, typing } = useSeance(client, sessionId, { name });
+export function SeanceRoom({ session, layout }: { session: SessionData; layout: Layout }) {
+  const { connection, state, send, typing } = useSeance(client, session.id);
   const [draft, setDraft] = useState('');
   const [problem, setProblem] = useState('');
   const lens = useRef<SVGCircleElement>(null);
@@ -41,10 +32,13 @@ export function SeanceRoom({ baseUrl, sessionId, name, layout }: Props) {
   }
 
   const others = state.typing.filter((one) => one.id !== state.self?.user_id);
+  const isOver = state.session?.is_active === false;
   return (
-    <main>
+    <main className="room">
+      <h1>{state.session?.name ?? session.name}</h1>
       <p role="status">
-        {state.status === 'open' ? `${state.participants.length} at the table` : (state.error?.message ?? state.status)}
+        {isOver && 'The séance is over.'}
+        {!isOver && (state.status === 'open' ? `At the table: ${state.participants.map((one) => one.name).join(', ')}` : (state.error?.message ?? 'One moment …'))}
       </p>
       <svg viewBox={`0 0 ${layout.width} ${layout.height}`} role="img" aria-label="Spirit board">
         {[...Object.entries(layout.glyphs), ...Object.entries(layout.words)].map(([glyph, { x, y }]) => (
@@ -52,8 +46,8 @@ export function SeanceRoom({ baseUrl, sessionId, name, layout }: Props) {
             {glyph}
           </text>
         ))}
-        <text ref={spelt} x={layout.width / 2} y={layout.height - 20} textAnchor="middle" />
-        <circle ref={lens} r={45} fill="none" stroke="currentColor" transform={`translate(${layout.rest.x} ${layout.rest.y})`} />
+        <text ref={spelt} className="spelt" x={layout.width / 2} y={layout.height - 20} textAnchor="middle" />
+        <circle ref={lens} r={45} transform={`translate(${layout.rest.x} ${layout.rest.y})`} />
       </svg>
       <ol>
         {state.messages.map((message) => (
@@ -66,10 +60,16 @@ export function SeanceRoom({ baseUrl, sessionId, name, layout }: Props) {
             {message.text}
           </li>
         ))}
+        {state.unsent.map((message) => (
+          <li key={message.client_msg_id}>
+            <b>Not sent</b> {message.text}
+          </li>
+        ))}
       </ol>
       <p>{others.length > 0 && `${others.map((one) => one.name).join(', ')} …`}</p>
       <form onSubmit={say}>
         <input
+          aria-label="Your message"
           value={draft}
           maxLength={state.limits?.text_max ?? 500}
           onChange={(event) => {

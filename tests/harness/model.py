@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tests.harness.hosts import HERE
 from tests.spirits.model_server import DONE, GOOD, ModelServer, Step, chunk, usage_chunk
 
 LEAK = (
@@ -40,6 +41,8 @@ MANNERS: dict[str, tuple[int, Sequence[Step | None]]] = {
     "rude": (200, said("KILL YOURSELF", "Kill yourself. Nobody would miss you.")),
     "recite": (200, said("MY ORDERS", LEAK)),
     "prompt": (200, said("HERE", "My instructions are these: be a spirit.")),
+    "grosero": (200, said("MUERE", "Deberías morir. Nadie te echaría de menos.")),
+    "soplón": (200, said("AQUI", "Mis instrucciones son estas: sé un espíritu.")),
     "unauthorised": (401, ("{}",)),
     "throttled": (429, ("{}",)),
     "broken": (500, ("{}",)),
@@ -74,9 +77,7 @@ class Model(ModelServer):
     def start(self) -> Model:
         """Listen."""
         self._thread.start()
-        serving = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self.handle, "127.0.0.1", 0, backlog=500), self._loop
-        )
+        serving = asyncio.run_coroutine_threadsafe(asyncio.start_server(self.handle, HERE, 0, backlog=500), self._loop)
         self._server = serving.result(10)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -101,7 +102,7 @@ class Model(ModelServer):
         """What makes a server ask it."""
         return {
             "SPIRIT_PROVIDERS": "openai_compat,oracle",
-            "SPIRIT_BASE_URL": f"http://127.0.0.1:{self.port}/v1",
+            "SPIRIT_BASE_URL": f"http://{HERE}:{self.port}/v1",
             "SPIRIT_MODEL": "m",
             "SPIRIT_ALLOW_NETWORK": "true",
             "SPIRIT_PROMPT_PRICE": "1000",

@@ -1,26 +1,37 @@
 """Tests of the whole: fixtures. Loaded by tests/conftest.py.
 
-`backend` is what the environment says: `make test` runs everything once without DATABASE_URL and REDIS_URL (embedded:
-SQLite, one process) and once with both (services). `make_stack` gives a database, its Redis, and servers on them.
+`backend` is what the environment says: with DATABASE_URL and REDIS_URL services, without them embedded (SQLite, one
+process). `make_stack` gives a database, its Redis, and servers on them.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from tests.harness.hosts import EACH, open_services
 from tests.harness.server import Backend, Server, Stack
-from tests.harness.services import Databases
+from tests.harness.services import Databases, drop_template
 
 SEED = int(os.environ.get("SEANCE_FAULTS_SEED") or random.SystemRandom().randrange(2**31))
 os.environ["SEANCE_FAULTS_SEED"] = str(SEED)  # the same for the processes that a round is spread over
 
 MakeStack = Callable[..., Stack]
+_KEPT: list[sqlite3.Connection] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--elsewhere", default="", help="folders, parted by commas, whose tests run on services in a round of their own"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,9 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "services: needs PostgreSQL and Redis; left out of the embedded round",
         "embedded: only for SQLite; left out of the other round",
         "once: knows no database; left out of the other round too",
-        "long: for `make test-long`",
+        "long: for `make test-long` or `make test-examples`",
+        "deploy: for `make test-deploy`",
+        "alone: its pass line is in milliseconds; nothing runs beside it",
     ):
         config.addinivalue_line("markers", line)
+    if EACH:
+        open_services()
 
 
 def pytest_report_header() -> str:
@@ -45,6 +60,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     others = ("embedded", "once") if chosen_backend() is Backend.SERVICES else ("services",)
     out = {item for item in items if any(item.get_closest_marker(other) for other in others)}
+    elsewhere = [config.rootpath / folder for folder in config.getoption("--elsewhere").split(",") if folder]
+    out |= {
+        item for item in items
+        if any(item.path.is_relative_to(folder) for folder in elsewhere)
+        and not item.get_closest_marker("embedded") and not item.get_closest_marker("once")
+    }  # fmt: skip
     if out:
         config.hook.pytest_deselected(items=list(out))
         items[:] = [item for item in items if item not in out]
@@ -69,12 +90,44 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(f"{SEED}:{request.node.name}")
 
 
+def round_folder(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
+    """A folder that all processes of a round share."""
+    own = factory.getbasetemp()
+    return own.parent if hasattr(config, "workerinput") else own
+
+
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Databases]:
     """Fresh databases on the shared PostgreSQL, or SQLite files; dropped at the end."""
-    found = Databases(tmp_path_factory.mktemp("databases"))
+    found = Databases(tmp_path_factory.mktemp("databases"), round_folder(tmp_path_factory, pytestconfig))
     yield found
     found.close()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is not None and not hasattr(config, "workerinput"):
+        drop_template(round_folder(factory, config))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(databases: Databases, django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Django's own test database, too, begins as a copy: `migrate` then finds nothing to do."""
+    if connection.vendor == "postgresql":
+        connection.settings_dict["TEST"]["TEMPLATE"] = databases.template()
+        return
+    creation: Any = connection.creation
+    create = creation._create_test_db
+
+    def filled(*args: Any, **kwargs: Any) -> str:
+        name: str = create(*args, **kwargs)
+        kept = sqlite3.connect(name, uri=True)  # in memory it lives as long as somebody has it open
+        with closing(sqlite3.connect(databases.sqlite_template())) as template:
+            template.backup(kept)
+        _KEPT.append(kept)
+        return name
+
+    creation._create_test_db = filled
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import asyncio
 import re
 from enum import StrEnum
 
+from tests.harness.hosts import HERE
+
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 STORES = re.compile(rb'INSERT\s+INTO\s+"?messages"?\W', re.IGNORECASE)
 
@@ -43,7 +45,7 @@ class PostgresProxy:
 
     async def start(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, HERE, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -75,7 +77,7 @@ class _Link:
         self.statements: dict[bytes, bytes] = {}
 
     async def run(self) -> None:
-        up_reader, self.up = await asyncio.open_connection("127.0.0.1", self.proxy.upstream)
+        up_reader, self.up = await asyncio.open_connection(HERE, self.proxy.upstream)
         back = asyncio.create_task(self._back(up_reader))
         try:
             await self._greet()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from tests.harness.server import Stack
 
 
 class Sent(NamedTuple):
@@ -121,7 +118,13 @@ class StoredLog(NamedTuple):
     rows: list[Stored]
 
 
-def read_log(stack: Stack, session_id: str) -> StoredLog:
+class Queries(Protocol):
+    """What can be asked in SQL: a `Stack`, or the file of another one's server."""
+
+    def query(self, statement: str, **values: object) -> list[tuple[Any, ...]]: ...
+
+
+def read_log(stack: Queries, session_id: str) -> StoredLog:
     """A session's log, read with SQL and not with the code that is tested."""
     ((epoch, last_seq),) = stack.query("SELECT epoch, last_seq FROM sessions WHERE id = %(id)s", id=session_id)
     rows = [

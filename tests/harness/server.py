@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 
+from tests.harness.hosts import EACH, SERVICES, Host, free_number, open_services
 from tests.harness.processes import Child, clean_environment, free_port, wait_until
 from tests.harness.services import Databases, Postgres, Redis, answers
 
@@ -59,32 +60,20 @@ class Opened(NamedTuple):
     host_token: str
 
 
-class Server(Child):
-    """One `manage.py serve`, of one process. The name that its leases run under stays over a restart."""
+class Door:
+    """Where people come in: a server, or what stands in front of several."""
 
-    def __init__(self, work: Path, name: str, port: int, env: Mapping[str, str], **options: Any) -> None:
-        command = [sys.executable, "manage.py", "serve", "--host", "127.0.0.1", "--port", str(port)]
-        super().__init__(command, env=env, log=work / f"{name}.log", **options)
-        self.name, self.port = name, port
-        self.base = f"http://127.0.0.1:{port}"
+    port: int
+    host = "127.0.0.1"
 
-    def start(self, timeout: float = 30) -> None:
-        """Start it, and wait until it answers."""
-        self.spawn()
-        self.wait_ready(timeout)
-
-    def wait_ready(self, timeout: float = 30) -> None:
-        """Until it listens."""
-
-        def ready() -> bool:
-            assert self.alive, f"{self.name} ended: {self.said()[-2000:]}"
-            return answers(self.port)
-
-        wait_until(ready, timeout=timeout, what=f"{self.name} does not listen: {self.said()[-2000:]}")
+    @property
+    def base(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
 
     def ws(self, session_id: str) -> str:
         """The address of a session's socket."""
-        return f"ws://127.0.0.1:{self.port}/ws/{session_id}"
+        return f"ws://{self.host}:{self.port}/ws/{session_id}"
 
     def http(self, method: str, path: str, *, json: Any = None, token: str = "", timeout: float = 30) -> Answer:
         """One REST request; the body is None where it is no JSON."""
@@ -101,11 +90,42 @@ class Server(Child):
         assert answer.status == 201, answer
         return Opened(answer.data["id"], answer.body["meta"]["host_token"])
 
+
+class Server(Door, Child):
+    """One `manage.py serve`, of one process. The name that its leases run under stays over a restart."""
+
+    def __init__(
+        self, work: Path, name: str, port: int, env: Mapping[str, str], *, on: Host | None = None, **options: Any
+    ) -> None:
+        self.name, self.port, self.on = name, port, on
+        if on is not None:
+            self.host = on.address
+        command = [sys.executable, "manage.py", "serve", "--host", self.host, "--port", str(port)]
+        super().__init__(command, env=env, log=work / f"{name}.log", **options)
+
+    def start(self, timeout: float = 30) -> None:
+        """Start it, and wait until it answers."""
+        self.spawn()
+        self.wait_ready(timeout)
+
+    def wait_ready(self, timeout: float = 30) -> None:
+        """Until it listens."""
+
+        def ready() -> bool:
+            assert self.alive, f"{self.name} ended: {self.said()[-2000:]}"
+            return answers(self.port, self.host)
+
+        wait_until(ready, timeout=timeout, what=f"{self.name} does not listen: {self.said()[-2000:]}")
+
+    def text(self, path: str) -> str:
+        """What is no JSON."""
+        with httpx.Client(trust_env=False, verify=TLS, timeout=30) as client:
+            return client.get(self.base + path).text
+
     def metric(self, name: str) -> float:
         """The sum of a metric of `/metrics` over all its labels."""
-        with httpx.Client(trust_env=False, verify=TLS, timeout=30) as client:
-            text = client.get(self.base + "/metrics").text
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+        lines = self.text("/metrics").splitlines()
+        rows = (line.rsplit(" ", 1) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
         return sum(float(value) for _, value in rows)
 
 
@@ -120,24 +140,30 @@ class Stack:
         *,
         own_postgres: bool = False,
         own_redis: bool = True,
+        hosts: bool = EACH,
         **settings: str,
     ) -> None:
+        """With `hosts` each server runs on a host of its own, and PostgreSQL is the test's own, too."""
         self.work, self.backend, self.settings = work, backend, settings
         self._databases = databases
         work.mkdir(parents=True, exist_ok=True)
         self.postgres: Postgres | None = None
         self.redis: Redis | None = None
         self.servers: list[Server] = []
+        self.here = "127.0.0.1"  # as the servers know this machine
         self._names = itertools.count(1)
         if backend is Backend.EMBEDDED:
             self.database_url = databases.sqlite(work)
             return
-        if own_postgres:
-            self.postgres, self.database_url = databases.own_postgres(work)
+        if hosts:
+            open_services()
+            self.here = SERVICES
+        if own_postgres or hosts:
+            self.postgres, self.database_url = databases.own_postgres(work, host=self.here)
         else:
             self.database_url = databases.on_shared_postgres()
         if own_redis:
-            self.redis = Redis(work)
+            self.redis = Redis(work, host=self.here)
             self.redis.start()
 
     # --- Servers ------------------------------------------------------------------------------------------------------
@@ -157,11 +183,13 @@ class Stack:
         var.mkdir()
         redis_url = {"REDIS_URL": self.redis.url} if self.redis else {}
         database = {"DATABASE_URL": database_url or self.database_url}
+        on = Host(free_number()) if self.here == SERVICES else None
+        called = {"ALLOWED_HOSTS": f"{on.address},127.0.0.1"} if on else {}
         env = clean_environment(
-            **{"VAR_DIR": str(var), **DEFAULTS, **redis_url, **database, **self.settings, **settings}
+            **{"VAR_DIR": str(var), **DEFAULTS, **called, **redis_url, **database, **self.settings, **settings}
         )
-        server = Server(self.work, name, port, env, before=before)
-        server.command = [*wrap, *server.command]
+        server = Server(self.work, name, port, env, before=before, on=on)
+        server.command = [*(on.wrap if on else []), *wrap, *server.command]
         self.servers.append(server)
         if wait:
             server.start()
@@ -179,6 +207,9 @@ class Stack:
         for child in (*self.servers, self.redis, self.postgres):
             if child is not None and child.alive:
                 child.kill9()
+        for server in self.servers:
+            if server.on is not None:
+                server.on.close()
         if self.backend is Backend.SERVICES and self.postgres is None:
             self._databases.drop(self.database_url)
 

@@ -23,8 +23,8 @@ def masked(text: bytes, opcode: int = 1) -> bytes:
 class Visitor(asyncio.Protocol):
     """One socket of one person. `on_message` is called for each message with its text and the time of its arrival."""
 
-    def __init__(self, session_id: str, name: str) -> None:
-        self.session_id, self.name = session_id, name
+    def __init__(self, session_id: str, name: str, role: str = "participant") -> None:
+        self.session_id, self.name, self.role = session_id, name, role
         self.joined: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_message: Callable[[bytes, float], None] | None = None
         self.heard = 0
@@ -61,7 +61,7 @@ class Visitor(asyncio.Protocol):
                 return
             assert head.startswith(b"HTTP/1.1 101"), head[:200]
             self._is_open = True
-            self.say({"event": "join_session", "data": {"name": self.name, "user_id": self.name}})
+            self.say({"event": "join_session", "data": {"name": self.name, "user_id": self.name, "role": self.role}})
         start, end = 0, len(data)
         while end - start >= 2:
             size, body = data[start + 1], start + 2

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import psycopg
+import redis
 
 from benchmarks.rows import cpu_seconds
 
@@ -20,9 +21,13 @@ START_SECONDS = 60
 
 
 class Served:
-    """`manage.py serve` in the environment of this process, on a free port of the loopback interface."""
+    """`manage.py serve` in the environment of this process, on a free port of the loopback interface.
 
-    def __init__(self) -> None:
+    What is given by name is set besides.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self.environment = os.environ | settings
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -32,7 +37,8 @@ class Served:
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "--noinput", "-v0"], check=True)
         command = [*manage, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdout=quiet, stdin=quiet, env=self.environment)
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -86,3 +92,10 @@ class Served:
             return cpu_seconds(pid)
         except OSError:  # it is gone, or on another machine
             return 0.0
+
+
+def redis_seconds() -> float:
+    """CPU seconds of Redis so far, whoever it serves."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as link:
+        found = link.info("cpu")
+    return float(found["used_cpu_user"]) + float(found["used_cpu_sys"])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks import report
+from benchmarks.__main__ import own_database
 from benchmarks.client import masked
+from benchmarks.growth_model import Evening, Line, Model, section
 from benchmarks.rows import Row, cpu_us, percentile, run_group
 
 ROWS = [Row("micro", "decode", 4.0, "µs"), Row("rooms", "messages", 1234.5, "1/s", True)]
@@ -32,6 +35,17 @@ def test_rooms_on_a_real_server_lose_nothing() -> None:
     assert found["connections that the server closed"] == 0
     assert found["5 rooms of 6, closed loop: deliveries"] > 6
     assert found["50 messages a second, open loop: p99"] > 0
+
+
+@pytest.mark.long
+@pytest.mark.services
+def test_reads_are_measured_kept_and_not() -> None:
+    with own_database() as url:
+        rows = run_group("reading", "--quick", DATABASE_URL=url, REDIS_URL=os.environ["REDIS_URL"])
+
+    assert {row.group for row in rows} == {"reading, nothing kept", "reading, kept in Redis"}
+    assert len(rows) == 30
+    assert all(row.value >= 0 for row in rows)
 
 
 @pytest.mark.long
@@ -87,3 +101,35 @@ def test_a_clients_frame_is_masked_and_whole(size: int) -> None:
 
     assert wire[1] & 0x80
     assert wire.endswith(b"\0\0\0\0" + b"x" * size)
+
+
+@pytest.mark.long
+@pytest.mark.services
+@pytest.mark.processes
+def test_growth_is_measured_and_a_bill_is_made_of_it() -> None:
+    with own_database() as url:
+        rows = run_group("growth", "--quick", DATABASE_URL=url, REDIS_URL=os.environ["REDIS_URL"])
+
+    assert {row.group for row in rows} == {
+        f"growth, {what}" for what in ("sockets", "size of a room", "rooms", "processes")
+    }
+    assert [row.value for row in rows if row.name == "lost"] == [0, 0, 0, 0]
+    assert "| 1,000,000 | 200,000 | 16,667 |" in section(rows)
+
+
+def test_a_bill_grows_with_what_is_done_and_with_what_it_costs() -> None:
+    line = Line.through([(1, 12.0), (2, 14.0), (4, 18.0)])
+    assert line == pytest.approx((10.0, 2.0))
+    model = Model(100 * 1024, 25.0, Line(10_000, 20.0), 2_000, Line(100, 10), 50, 500, 100, Line(0, 1), Line(10, 5))
+    evening = Evening(100_000, 20_000, messages_per_minute=0.6, stay_minutes=10)
+
+    bill = model.bill(evening)
+
+    assert (evening.size, evening.messages, round(evening.joins, 1)) == (5, 1000, 166.7)
+    said = 1000 * (100 + 10 * 5 + 50 * (bill.pods - 1))
+    spent = said + 166.7 * 2_000 + 100_000 * 20 + bill.pods * 10_000
+    assert bill.pods == pytest.approx(spent / 600_000, rel=0.05)
+    assert bill.postgresql == pytest.approx(0.1 + 0.0833 + 0.1, rel=0.01)
+    assert bill.redis == pytest.approx(1000 * (10 + 5 * bill.pods) / 1e6, rel=0.05)
+    assert bill.kib == pytest.approx(bill.pods * 100 * 1024 + 2_500_000)
+    assert model.bill(evening._replace(messages_per_minute=6)).pods > bill.pods

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -41,10 +44,11 @@ def pins(name: str) -> dict[str, set[str]]:
 def stale_locks() -> Iterator[str]:
     """Where the lock files do not answer to pyproject.toml, or hold what they must not. Needs no network."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    runtime, dev = pins("requirements.txt"), pins("requirements-dev.txt")
+    runtime = pins("requirements.txt")
     wanted = {
         "requirements.txt": project["dependencies"],
         "requirements-dev.txt": project["dependencies"] + project["optional-dependencies"]["dev"],
+        "requirements-observability.txt": project["dependencies"] + project["optional-dependencies"]["observability"],
     }
     for name, requirements in wanted.items():
         locked, text = pins(name), (ROOT / name).read_text(encoding="utf-8")
@@ -60,9 +64,11 @@ def stale_locks() -> Iterator[str]:
             yield f"{name} names where packages come from; that is for each machine to say"
         if unhashed := [block for block in re.findall(r"^[\w.-]+==.*\n(?!    --hash)", text, re.M)]:
             yield f"{name} has {len(unhashed)} packages without a hash: run `make lock`"
-    for package, versions in runtime.items():
-        if dev.get(package) != versions:
-            yield f"requirements-dev.txt has another {package} than requirements.txt: run `make lock`"
+    for name in ("requirements-dev.txt", "requirements-observability.txt"):
+        locked = pins(name)
+        for package, versions in runtime.items():
+            if locked.get(package) != versions:
+                yield f"{name} has another {package} than requirements.txt: run `make lock`"
 
 
 def directly_locked(text: str) -> Iterator[str]:
@@ -75,7 +81,30 @@ def directly_locked(text: str) -> Iterator[str]:
             yield package
 
 
-CHECKS: list[Callable[[], Iterator[str]]] = [stale_files, stale_locks]
+def client_types(*arguments: str) -> Iterator[str]:
+    """Where the TypeScript client's types do not answer to the two documents; written anew without `--check`.
+
+    It needs Node and nothing installed. Where there is none, `make test-sdk` is what sees it.
+    """
+    node = shutil.which("node")
+    if node is None:
+        return
+    command = [node, "clients/typescript/scripts/generate.mjs", *arguments]
+    env = {"SEANCE_PYTHON": sys.executable, **os.environ}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        stale = re.findall(r"^src/generated/\S+", done.stderr, re.M)
+        yield from (f"clients/typescript/{name} is out of date: run `make generate`" for name in stale)
+        if not stale:
+            yield f"the client's types could not be made: {done.stderr.strip()}"
+
+
+def stale_types() -> Iterator[str]:
+    """The client's types, without writing them."""
+    yield from client_types("--check")
+
+
+CHECKS: list[Callable[[], Iterator[str]]] = [stale_files, stale_locks, stale_types]
 
 
 def main() -> int:
@@ -84,9 +113,12 @@ def main() -> int:
         for name, render in GENERATED.items():
             (ROOT / name).write_text(render(), encoding="utf-8")
             print(f"{name} written")
-        return 0
+        problems = list(client_types())
+        print("\n".join(problems) or "clients/typescript/src/generated written, where Node is there")
+        return 1 if problems else 0
     problems = [problem for check in CHECKS for problem in check()]
-    print("\n".join(problems) or f"Fresh: {', '.join(GENERATED)}, the lock files.")
+    types = "the client's types" if shutil.which("node") else "but without Node nobody knows of the client's types"
+    print("\n".join(problems) or f"Fresh: {', '.join(GENERATED)}, the lock files, {types}.")
     return 1 if problems else 0
 
 

@@ -46,7 +46,8 @@ def main() -> int:
     os.environ["CHROMIUM"] = str(Path(chromium() or "").resolve())
     given = sys.argv[1:]
     is_chosen = any((ROOT / argument.partition("::")[0]).exists() for argument in given)
-    code = run("In Chromium: SQLite, one process", {}, given if is_chosen else ["tests/browser", *given])
+    chosen = given if is_chosen else ["tests/browser", "-m", "not long", *given]
+    code = run("In Chromium: SQLite, one process", {}, chosen)
     return 0 if code == NO_TESTS else code
 
 

@@ -1,7 +1,8 @@
-"""Run the tests embedded (SQLite, in memory) and, where PostgreSQL and Redis are reachable, on them too.
+"""Run each test once: on PostgreSQL and Redis where they are reachable and it knows them, else embedded.
 
 TEST_DATABASE_URL and TEST_REDIS_URL say where they are. With REQUIRE_SERVICES=1 it fails where they are not.
-Arguments go to pytest.
+`--long` first runs what that leaves out: the same tests on the other backend, and what takes long. Other arguments go
+to pytest; a file or folder among them runs on both.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import redis
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
-# Whatever touches the database, the channel layer or a server; the rest is the same everywhere.
-ON_SERVICES = [
-    f"tests/{name}"
-    for name in ("admin", "api", "commands", "faults", "harness", "oauth", "permissions", "realtime", "services")
-    if (ROOT / "tests" / name).is_dir()
-]
+# What depends on the database, the channel layer or several processes; the rest is the same everywhere.
+ON_SERVICES = [f"tests/{name}" for name in ("api", "commands", "faults", "harness", "realtime", "services")]
+# What reaches them through the same few services, views and forms.
+ON_SERVICES_LATER = [f"tests/{name}" for name in ("admin", "oauth", "permissions")]
+EVERYTHING = ["tests", "--ignore=tests/browser"]
+SHORT = "not alone and not long and not deploy"
 NO_TESTS = 5  # pytest's exit code for an empty selection
 
 
@@ -75,7 +76,7 @@ def main() -> int:
         if services and missing:
             print(f"\nNot run on {on}: nothing answers at {' and '.join(missing)}.")
             continue
-        for title, arguments in parts(sys.argv[1:], on_services=bool(services)):
+        for title, arguments in parts(sys.argv[1:], on_services=bool(services), elsewhere=not missing):
             codes.append(run(f"{title}{on}", services, arguments))
     if not sys.argv[1:]:
         print("\nThe page at /board has tests of its own, in a browser: `make test-browser`.")
@@ -83,19 +84,29 @@ def main() -> int:
     return failed[0] if failed else max(codes) if all(codes) else 0
 
 
-def parts(given: list[str], *, on_services: bool) -> list[tuple[str, list[str]]]:
+def parts(given: list[str], *, on_services: bool, elsewhere: bool) -> list[tuple[str, list[str]]]:
     """The rounds on one kind of services: what was asked for, or all, in several processes, and the rest alone.
 
-    A fault with a pass line in milliseconds bears nothing beside it. What knows no database runs once. The browser has
-    a runner of its own.
+    `elsewhere` says that there are services, on which some of it runs in this same call. A fault with a pass line in
+    milliseconds bears nothing beside it. The browser has a runner of its own.
     """
     if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
         return [("", given)]
-    chosen = ON_SERVICES if on_services else ["tests", "--ignore=tests/browser"]
-    workers = os.environ.get("TEST_PROCESSES", "4")
-    together = f"-n {workers} --dist loadfile --no-loadscope-reorder".split()
-    rounds = [("", [*chosen, *together, "-m", "not alone and not long", *given])]
-    return [*rounds, ("one at a time, ", ["tests/faults", "-m", "alone", *given])] if on_services else rounds
+    several = f"-n {os.environ.get('TEST_PROCESSES', '4')} --dist loadfile --no-loadscope-reorder".split()
+    if given[:1] == ["--long"]:
+        twins = ON_SERVICES_LATER if on_services else ON_SERVICES
+        rounds = [("what takes long, ", [*EVERYTHING, "-m", "long and not deploy", *given[1:]])]
+        if elsewhere:
+            here = f"{SHORT} and not embedded and not once"
+            rounds.append(("what else runs elsewhere, ", [*twins, *several, "-m", here, *given[1:]]))
+        return rounds
+    if on_services:
+        return [
+            ("", [*ON_SERVICES, *several, "-m", SHORT, *given]),
+            ("one at a time, ", ["tests/faults", "-m", "alone", *given]),
+        ]
+    left = [f"--elsewhere={','.join(ON_SERVICES)}"] if elsewhere else []
+    return [("", [*EVERYTHING, *several, "-m", SHORT, *left, *given])]
 
 
 if __name__ == "__main__":

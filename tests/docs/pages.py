@@ -27,11 +27,6 @@ def pages() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def our_pages() -> list[Path]:
-    """Those whose words are held against the code one by one; what others tell of their own work they keep true."""
-    return [page for page in pages() if page.name not in {"reliability.md", "performance.md", "spirit.md"}]
-
-
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")

@@ -13,15 +13,15 @@ from seance_project import env
 from sessions_app import events
 from sessions_app.errors import CODES, Code
 from sessions_app.models import Session
-from tests.docs.pages import OPERATIONS, PROTOCOL, blocks, our_pages
+from tests.docs.pages import OPERATIONS, PROTOCOL, blocks, pages
 
-# Those of the TypeScript client are not run here; clients/typescript/examples has the same calls, type-checked.
-KNOWN = {"json", "text", "nginx", "sql", "mermaid", "sh", "python", "jsx", "ts", "tsx"}
+# Those of the TypeScript client are not run here; clients/typescript/test/snippets.test.ts compiles them.
+KNOWN = {"json", "text", "nginx", "sql", "mermaid", "sh", "python", "jsx", "ts", "tsx", "yaml"}
 EXAMPLES = [msgspec.json.decode(block.text) for block in blocks(PROTOCOL) if block.language == "json"]
 
 
 def test_every_block_says_what_it_is() -> None:
-    assert {block.language for page in our_pages() for block in blocks(page)} <= KNOWN
+    assert {block.language for page in pages() for block in blocks(page)} <= KNOWN
 
 
 @pytest.mark.parametrize("example", [one for one in EXAMPLES if "success" not in one and "timestamp" not in one])

@@ -1,51 +1,26 @@
 """Tests of the documentation: what exists is documented, and what is documented exists."""
 
 import re
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from django.core.checks import registry
+from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from realtime import asyncapi_words
 from realtime.protocol import CLIENT_EVENTS
-from seance_project.env import Env
 from sessions_app.errors import CODES
 from sessions_app.events import SERVER_EVENTS
-from tests.docs import tables
-from tests.docs.pages import OPERATIONS, PROTOCOL, README, ROOT, our_pages, pages, prose, rows, section, slugs
+from tests.docs import tables, words
+from tests.docs.pages import OPERATIONS, PROTOCOL, README, ROOT, pages, prose, rows, section, slugs
 
 PAGES = pages()
-OURS = our_pages()
-ROOMS = ("realtime", "seance_project", "sessions_app")
-SETTINGS = {name.upper() for name in Env.__struct_fields__}
-# Words in capitals that are neither a setting nor an error code.
-CAPITALS = {"ENV_FILE", "SEANCE_PROCESS_NAME", "NEXT_PUBLIC_SEANCE", "TCP_USER_TIMEOUT"}
-# Names of other programs.
-FOREIGN = {"max_connections", "post_save", "two_people"}
 ELSEWHERE = ("https://keepachangelog.com/", "https://semver.org/")
 
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def modules() -> Iterator[Path]:
-    for room in ROOMS:
-        yield from (ROOT / room).rglob("*.py")
-
-
-@cache
-def source() -> str:
-    """The text of all modules, and of what is configured beside them."""
-    files = [*modules(), ROOT / "Makefile", ROOT / "pyproject.toml"]
-    return "\n".join(path.read_text(encoding="utf-8") for path in files)
-
-
-def in_backticks(page: Path) -> Iterator[str]:
-    yield from re.findall(r"`([^`\n]+)`", prose(page))
 
 
 # --- The tables -------------------------------------------------------------------------------------------------------
@@ -69,11 +44,11 @@ def test_the_tables_name_every_event_command_setting_code_and_metric() -> None:
 
     assert made["client-events"] == set(CLIENT_EVENTS)
     assert made["durable-events"] | made["state-events"] | made["answer-events"] == set(SERVER_EVENTS)
-    assert made["settings"] == SETTINGS
+    assert made["settings"] == words.SETTINGS
     assert made["errors"] == {str(code) for code in CODES}
     assert made["closes"] == {str(code) for code in asyncapi_words.CLOSE_CODES}
-    assert made["commands"] >= {"serve", "runserver", "join", "history", "create_session"}
-    assert made["metrics"] == set(re.findall(r'"(seance_\w+)"', (ROOT / "realtime" / "metrics.py").read_text()))
+    assert made["commands"] == {name for name, app in get_commands().items() if app in tables.COMMANDS}
+    assert made["metrics"] == words.METRICS
 
 
 # --- Paths, log lines, checks -----------------------------------------------------------------------------------------
@@ -108,14 +83,14 @@ def test_every_path_is_documented_and_no_other() -> None:
 
 def test_every_log_line_is_documented_and_no_other() -> None:
     calls = re.compile(r'\blog\.(?:debug|info|warning|error|exception|log)\(\s*(?:40 if[^"]*)?"([^"]+)"')
-    written = {name for path in modules() for name in calls.findall(path.read_text(encoding="utf-8"))}
+    written = {name for path in words.modules() for name in calls.findall(path.read_text(encoding="utf-8"))}
     documented = {name for row in rows(section(OPERATIONS, "## Logs")) for name in re.findall(r"`([^`]+)`", row[0])}
 
     assert documented == written
 
 
 def test_every_system_check_is_documented_and_no_other() -> None:
-    written = set(re.findall(r"""["'](seance\.[EW]\d+)["']""", source()))
+    written = set(re.findall(r"""["'](seance\.[EW]\d+)["']""", words.source()))
     documented = {row[0].strip("`") for row in rows(section(OPERATIONS, "## Checks at start"))}
 
     assert registry.registry.get_checks(include_deployment_checks=True)
@@ -125,37 +100,49 @@ def test_every_system_check_is_documented_and_no_other() -> None:
 # --- Words that claim that something exists ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", OURS, ids=name_of)
-def test_a_name_in_capitals_is_a_setting_or_a_code(page: Path) -> None:
-    named = {word for text in in_backticks(page) for word in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", text)}
-
-    assert named <= SETTINGS | {str(code) for code in CODES} | CAPITALS
-
-
-@pytest.mark.parametrize("page", OURS, ids=name_of)
-def test_a_name_with_an_underscore_is_in_the_code(page: Path) -> None:
-    named = {word for text in in_backticks(page) for word in re.findall(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b", text)}
-
-    unknown = {name for name in named - FOREIGN if not re.search(rf"\b{name}\b", source())}
-    assert {name for name in unknown if not name.startswith("test_")} == set()
+@pytest.mark.parametrize("rule", words.RULES)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_names_exists(page: Path, rule: str) -> None:
+    assert words.RULES[rule](page.read_text(encoding="utf-8")) == set()
 
 
-@pytest.mark.parametrize("page", OURS, ids=name_of)
-def test_a_close_code_is_one_that_is_sent(page: Path) -> None:
-    text = re.sub(r"<!-- table: closes -->.*?<!-- end -->", "", prose(page), flags=re.DOTALL)
-    ranges = {4000, 4499, 4500, 4999}
-    named = {int(code) for code in re.findall(r"(?<![\w.,:-])4[05]\d\d(?![\w,-])", text)}
+@pytest.mark.parametrize(
+    ("rule", "planted", "named"),
+    [
+        ("settings and codes", "Set `SPIRIT_LOUDNESS` for that.", "SPIRIT_LOUDNESS"),
+        ("settings and codes", "```sh\nSPIRIT_LOUDNESS=3 make run\n```", "SPIRIT_LOUDNESS"),
+        ("settings and codes", "```yaml\n      SPIRIT_LOUDNESS: 3\n```", "SPIRIT_LOUDNESS"),
+        ("settings and codes", "It answers `TABLE_TOO_SMALL`.", "TABLE_TOO_SMALL"),
+        ("names", "Everybody gets `candle_lit`.", "candle_lit"),
+        ("names", "| `candle_lit` | `{user}` | A candle. |", "candle_lit"),
+        ("metrics", "Watch `seance_candles`.", "seance_candles"),
+        ("metrics", "```\nrate(seance_candles_total[5m])\n```", "seance_candles_total"),
+        ("close codes", "It is closed with 4599.", "4599"),
+        ("commands", "Call `python manage.py light_candles`.", "manage.py light_candles"),
+        ("commands", "Call `light_candles --all`.", "light_candles --all"),
+        ("commands", "Call `purge --gently`.", "purge --gently"),
+        (
+            "commands",
+            "```sh\nmanage.py connections drop --softly\n```",
+            "manage.py connections drop --softly",
+        ),
+    ],
+)
+@pytest.mark.parametrize("page", [README, PROTOCOL, OPERATIONS], ids=name_of)
+def test_what_does_not_exist_is_found_on_any_page(page: Path, rule: str, planted: str, named: str) -> None:
+    text = f"{page.read_text(encoding='utf-8')}\n\n{planted}\n"
 
-    assert named - ranges <= set(asyncapi_words.CLOSE_CODES)
+    assert words.RULES[rule](text) == {named}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_file_that_is_named_is_there(page: Path) -> None:
-    named = {text for text in in_backticks(page) if re.fullmatch(r"[\w.-]+(/[\w.-]+)+(\.\w+)?", text)}
+    told = words.in_backticks(page.read_text(encoding="utf-8"))
+    named = {text for text in told if re.fullmatch(r"[\w.-]+(/[\w.-]+)+(\.\w+)?", text)}
 
     for path in named - {"application/json"}:
         first = path.partition("/")[0]
-        if first in {*ROOMS, "docs", "tests", "scripts"}:
+        if first in {*words.ROOMS, "docs", "tests", "scripts"}:
             assert (ROOT / path).exists(), path
 
 
@@ -163,7 +150,7 @@ def test_the_settings_of_the_readme_exist() -> None:
     cells = [row[0] for row in rows(section(README, "## Settings"))]
 
     assert len(cells) > 5
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} <= SETTINGS
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} <= words.SETTINGS
 
 
 # --- Links and form ---------------------------------------------------------------------------------------------------
@@ -183,7 +170,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_sections_that_the_code_cites_are_there() -> None:
     numbers = set(re.findall(r"^#+ (\d(?:\.\d)?)\.? ", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE))
-    cited = re.findall(r"docs/protocol\.md, (?:sections? )?(\d(?:\.\d)?)(?: and (\d\.\d))?", source())
+    cited = re.findall(r"docs/protocol\.md, (?:sections? )?(\d(?:\.\d)?)(?: and (\d\.\d))?", words.source())
 
     assert len(cited) > 3
     assert {number for pair in cited for number in pair if number} <= numbers
@@ -193,7 +180,7 @@ def test_every_page_of_docs_is_in_its_index() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / link).resolve() for link in re.findall(r"\]\(([^#()]+)\)", prose(index))}
 
-    assert {page for page in OURS if page.parent != ROOT} - {index} <= linked
+    assert {page for page in PAGES if page.parent != ROOT} - {index} <= linked
 
 
 def test_decisions_are_numbered_and_have_their_three_parts() -> None:

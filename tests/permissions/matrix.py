@@ -56,6 +56,8 @@ ROUTES: dict[str, Call] = {
     "PATCH reports/<id:report_id>": Call(FOR_STAFF, {"state": "dismissed"}),
     "POST users/<id:user_id>/ban": Call(FOR_STAFF, {}),
     "POST users/<id:user_id>/unban": Call(FOR_STAFF, {}),
+    "GET analytics/overview": Call(FOR_STAFF),
+    "GET analytics/sessions/<id:session_id>": Call(OVER_IT),
     "GET spirits": Call(EVERYBODY),
     "GET spirits/<str:slug>": Call(EVERYBODY),
     "GET board/layouts/<str:layout_id>": Call(EVERYBODY),

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import httpx2
 import structlog
@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from sessions_app.errors import Code, SeanceError
-from sessions_app.oauth.providers import Provider
+from sessions_app.oauth.providers import Profile, Provider
 
 log = structlog.get_logger("seance.oauth")
 
@@ -32,14 +32,6 @@ KEPT_SECONDS, AGAIN_SECONDS = 3600.0, 30.0  # a provider's description and keys;
 LEEWAY_SECONDS = 60
 # Signatures by a key of the provider's that only the provider has: neither `none` nor a secret that two know.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-
-
-class Profile(NamedTuple):
-    """Who the provider says it is. `email` is empty unless the provider has verified that the person has it."""
-
-    subject: str
-    email: str
-    name: str
 
 
 class Invalid(Exception):  # noqa: N818  told as a SeanceError
@@ -71,12 +63,6 @@ def profile(provider: Provider, *, redirect_uri: str, code: str, nonce: str, ver
         raise SeanceError(Code.UNAUTHORIZED, "The provider's answer is not valid.") from None
     except httpx2.HTTPError as error:
         raise _away(provider, error) from None
-
-
-def check_issuer(provider: Provider, issuer: str | None) -> None:
-    """A callback that names its issuer must name this provider's (RFC 9207); raises `UNAUTHORIZED`."""
-    if issuer is not None and provider.kind == "openid" and issuer != provider.issuer:
-        raise SeanceError(Code.UNAUTHORIZED, "The answer is another provider's.")
 
 
 def _client(provider: Provider, redirect_uri: str) -> Any:

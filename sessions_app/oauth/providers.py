@@ -5,11 +5,13 @@ name is an OpenID provider, which its `issuer` describes (OpenID Connect Discove
 """
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
+
+from sessions_app.errors import Code, SeanceError
 
 Kind = Literal["openid", "github", "discord"]
 Url = Annotated[str, Meta(pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", max_length=500)]
@@ -29,6 +31,14 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token_url: Url = ""
     profile_url: Url = ""
     emails_url: Url = ""
+
+
+class Profile(NamedTuple):
+    """Who the provider says it is. `email` is empty unless the provider has verified that the person has it."""
+
+    subject: str
+    email: str
+    name: str
 
 
 # What is known of a provider by its name; the setting may say otherwise.
@@ -78,3 +88,9 @@ def load(text: str) -> dict[str, Provider]:
     if len({one.name for one in found}) < len(found):
         raise ValueError("must name each provider once")
     return {one.name: one for one in found}
+
+
+def check_issuer(provider: Provider, issuer: str | None) -> None:
+    """A callback that names its issuer must name this provider's (RFC 9207); raises `UNAUTHORIZED`."""
+    if issuer is not None and provider.kind == "openid" and issuer != provider.issuer:
+        raise SeanceError(Code.UNAUTHORIZED, "The answer is another provider's.")

@@ -19,6 +19,8 @@ from sessions_app.webhooks.targets import Address, Forbidden, check_address, che
 
 DEADLINE = 10.0  # seconds for a name, a connection, the request and the answer together
 ANSWER_MAX = 4 << 10  # bytes of an answer's body; the rest is not read
+WIRE_MAX = 32 << 10  # bytes of an answer as it comes, interim answers and heads among them
+AT_ONCE = 2 << 10  # bytes that are parsed without a break, in which everybody else of the process waits
 CONNECTIONS = 400
 KEPT = 50
 RETRY_AFTER_MAX = 3600
@@ -61,6 +63,40 @@ def _look_up(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+class _Metered(httpcore2.AsyncNetworkStream):
+    """A connection of which little is read at a time, and little in all until the next request.
+
+    The parser takes whatever was read in one go: of interim answers (100, 103) without end it would ask for more until
+    the deadline, and a piece of 64 KiB of them holds the event loop, and so every socket, for a tenth of a second.
+    """
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner, self._left = inner, WIRE_MAX
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._left <= 0:
+            raise httpcore2.RemoteProtocolError("the answer has no end")
+        await asyncio.sleep(0)  # what is there already is given without a break
+        found = await self._inner.read(min(max_bytes, AT_ONCE), timeout)
+        self._left -= len(found)
+        return found
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._left = WIRE_MAX
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        return _Metered(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class _Guarded(httpcore2.AnyIOBackend):
     """Connects to what a name means now, if all of that is outside, and to nothing else."""
 
@@ -79,7 +115,7 @@ class _Guarded(httpcore2.AnyIOBackend):
         error: Exception = httpcore2.ConnectError("the name has no address")
         for address in addresses[:3]:
             try:
-                return await super().connect_tcp(str(address), port, timeout, local_address, socket_options)
+                return _Metered(await super().connect_tcp(str(address), port, timeout, local_address, socket_options))
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as failed:
                 error = failed
         raise error

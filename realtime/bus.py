@@ -37,6 +37,8 @@ class Bus:
         # Nobody is told what nobody hears: with no other process alive, Redis is not troubled. The book of processes is
         # read at every poll, and a process that starts says hello; what is missed in between, its own poll finds.
         self.is_alone = False
+        # Whether what others said did not come the last time that it was missed, and nothing has come since.
+        self.is_deaf = False
 
     async def start(self, deliver: Callable[[Sequence[Notice]], None]) -> None:
         """Begin to listen and to send; `deliver` gets what other processes say."""
@@ -96,7 +98,7 @@ class Bus:
                 message = await self._layer.receive(self._channel)
                 origin, notices = publish.decode(message["body"])
                 if origin != self.process_id:
-                    self.is_alone = False
+                    self.is_alone = self.is_deaf = False
                     deliver(notices)
             except asyncio.CancelledError:
                 raise

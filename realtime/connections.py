@@ -30,6 +30,7 @@ from sessions_app.services.turns import WAKE
 log = structlog.get_logger(__name__)
 
 HOLE_SECONDS = 0.03  # how long a missing number may still be on its way before the database is asked
+DEAF_SECONDS = 0.005  # the same while nothing comes from others: only so long that one question does for several
 REPLAY_BYTES = 32_768  # of a replay are written ahead of the reader
 REPLAY_PAUSE = 0.01
 SESSION_ENDED, SLOW_CONSUMER, DRAINING = 4505, 4002, 4006
@@ -207,8 +208,9 @@ class ConnectionManager:
             # Again where more was missed meanwhile; where the database did not help either, the next poll does.
             while room.feed.hole and room.sockets and room.feed.head != head:
                 head = room.feed.head
-                await asyncio.sleep(HOLE_SECONDS)
+                await asyncio.sleep(DEAF_SECONDS if self._bus.is_deaf else HOLE_SECONDS)
                 if room.feed.hole:
+                    self._bus.is_deaf = True
                     await self.repair(room, room.feed.newest(), by="hole")
         finally:
             room.expecting = False

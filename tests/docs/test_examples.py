@@ -6,13 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from django.db import connection
 
 from realtime import protocol
 from seance_project import env
 from sessions_app import events
 from sessions_app.errors import CODES, Code
-from sessions_app.models import Session
 from tests.docs.pages import OPERATIONS, PROTOCOL, blocks, pages
 
 # Those of the TypeScript client are not run here; clients/typescript/test/snippets.test.ts compiles them.
@@ -57,17 +55,3 @@ def test_the_production_environment_is_one_that_starts(tmp_path: Path) -> None:
 
     assert loaded.is_production
     assert loaded.email_verification
-
-
-@pytest.mark.services
-@pytest.mark.django_db
-def test_the_statement_for_backups_gives_each_log_a_new_name() -> None:
-    made = [Session.objects.create(name="Friday") for _ in range(2)]
-    (statement,) = [block.text for block in blocks(OPERATIONS) if block.language == "sql"]
-
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-    epochs = {session.epoch for session in made} | set(Session.objects.values_list("epoch", flat=True))
-    assert len(epochs) == 4
-    assert all(re.fullmatch(r"[0-9a-f]{12}", epoch) for epoch in epochs)

@@ -219,3 +219,11 @@ def test_a_plan_without_the_index_would_be_refused(rooms: list[UUID], explain: E
 
     assert plan.of("messages") != [("Index Scan", "messages_session_seq")]
     assert retention.due(events.now() + timedelta(days=1)).count() == 60
+
+
+def test_what_asks_to_be_prepared_is() -> None:
+    history.messages(uuid7(), limit=1)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%messages%'")
+        assert cursor.fetchone() == (1,)

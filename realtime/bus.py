@@ -22,6 +22,15 @@ RETRY_SECONDS = 1.0
 PROCESSES = "processes"  # not a session: the group in which every process is
 
 
+class Lane:
+    """What waits for one server of Redis, and whether that is away: so that the others wait for none of it."""
+
+    def __init__(self) -> None:
+        self.outbox: list[Notice] = []
+        self.more = asyncio.Event()
+        self.is_away = False
+
+
 class Bus:
     """One process's membership of the channel layer; with `enabled` False, of nothing."""
 
@@ -30,10 +39,8 @@ class Bus:
         self._layer: Any = get_channel_layer() if enabled else None
         self._channel = ""
         self._groups: set[str] = set()
-        self._outbox: list[Notice] = []
-        self._more = asyncio.Event()
+        self._lanes = [Lane() for _ in range(getattr(self._layer, "lanes", 1))]
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_away = False
         # Nobody is told what nobody hears: with no other process alive, Redis is not troubled. The book of processes is
         # read at every poll, and a process that starts says hello; what is missed in between, its own poll finds.
         self.is_alone = False
@@ -44,7 +51,8 @@ class Bus:
         """Begin to listen and to send; `deliver` gets what other processes say."""
         if self.enabled:
             self._channel = f"seance.process.{self.process_id}"
-            self._tasks = [asyncio.create_task(self._listen(deliver)), asyncio.create_task(self._sender())]
+            self._tasks = [asyncio.create_task(self._sender(lane)) for lane in self._lanes]
+            self._tasks.append(asyncio.create_task(self._listen(deliver)))
             await asyncio.sleep(0)  # the listener's first step makes the channel that joins a group
             await self.join(PROCESSES)
             self.send([Notice(PROCESSES, "process_started", "")])
@@ -53,7 +61,7 @@ class Bus:
         """Send what is left, and leave."""
         if self.enabled:
             deadline = asyncio.get_running_loop().time() + JOIN_WAIT_SECONDS
-            while self._outbox and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
+            while any(lane.outbox for lane in self._lanes) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
                 await asyncio.sleep(0.01)
             for task in self._tasks:
                 task.cancel()
@@ -74,8 +82,18 @@ class Bus:
     def send(self, notices: Sequence[Notice]) -> None:
         """Queue notices for the other processes."""
         if self.enabled and not self.is_alone:
-            self._outbox.extend(notices)
-            self._more.set()
+            if len(self._lanes) == 1:
+                self._queue(self._lanes[0], notices)
+                return
+            for notice in notices:
+                self._queue(self._lane(notice.session), [notice])
+
+    def _queue(self, lane: Lane, notices: Sequence[Notice]) -> None:
+        lane.outbox.extend(notices)
+        lane.more.set()
+
+    def _lane(self, session: str) -> Lane:
+        return self._lanes[self._layer.lane(publish.group_name(session)) if len(self._lanes) > 1 else 0]
 
     def _retry(self, session: str) -> None:
         if session in self._groups:
@@ -88,7 +106,7 @@ class Bus:
             async with asyncio.timeout(JOIN_WAIT_SECONDS):
                 await method(publish.group_name(session), self._channel)
         except Exception as error:  # noqa: BLE001  any trouble of Redis is the same trouble here
-            self._note(error)
+            self._note(self._lane(session), error)
             return False
         return True
 
@@ -103,24 +121,24 @@ class Bus:
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  see above
-                self._note(error)
+                self._note(self._lanes[0], error)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _sender(self) -> None:
+    async def _sender(self, lane: Lane) -> None:
         while True:
-            await self._more.wait()
-            self._more.clear()
-            while self._outbox:
-                batch, self._outbox = self._outbox, []
+            await lane.more.wait()
+            lane.more.clear()
+            while lane.outbox:
+                batch, lane.outbox = lane.outbox, []
                 try:
                     async with asyncio.timeout(JOIN_WAIT_SECONDS):
                         await publish.send(self.process_id, batch)
-                    self._is_away = False
+                    lane.is_away = False
                 except Exception as error:  # noqa: BLE001  see above
                     metrics.PUBLISH_FAILURES.inc()
-                    self._note(error)
+                    self._note(lane, error)
 
-    def _note(self, error: Exception) -> None:
-        if not self._is_away:
-            self._is_away = True
+    def _note(self, lane: Lane, error: Exception) -> None:
+        if not lane.is_away:
+            lane.is_away = True
             log.warning("channel_layer_unavailable", error=type(error).__name__, reason=redis_links.reason(error))

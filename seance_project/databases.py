@@ -87,6 +87,6 @@ def channel_layers(env: Env) -> dict[str, dict[str, Any]]:
     return {
         "default": {
             "BACKEND": "sessions_app.layers.PubSubLayer",
-            "CONFIG": {"hosts": [env.redis_url], "prefix": "seance"},
+            "CONFIG": {"hosts": env.pubsub, "prefix": "seance"},
         }
     }

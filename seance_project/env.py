@@ -94,6 +94,13 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
             "redis://host:6379/0, rediss://…, unix:///path or sentinel://host:26379,host:26379/service/0",
         ),
     ] = ""
+    redis_pubsub_urls: Annotated[
+        str,
+        secret(
+            "Redis servers that carry the events between processes, each those of some sessions; unset: REDIS_URL.",
+            "one or more, each spelled as REDIS_URL, with spaces between",
+        ),
+    ] = ""
     read_cache: Annotated[
         tuple[Literal["session", "history"], ...],
         Meta(
@@ -358,6 +365,11 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def pubsub(self) -> list[str]:
+        """Where the events between processes go; empty: nowhere."""
+        return self.redis_pubsub_urls.split() or [self.redis_url] * bool(self.redis_url)
 
     @property
     def var(self) -> Path:

@@ -107,11 +107,16 @@ def _databases(env: Env) -> Iterator[EnvError]:
 
 
 def _redis(env: Env) -> Iterator[EnvError]:
-    try:
-        if env.redis_url:
-            parse(env.redis_url)
-    except WrongUrl as error:
-        yield EnvError("REDIS_URL", str(error))
+    for name, urls in (("REDIS_URL", [env.redis_url]), ("REDIS_PUBSUB_URLS", env.redis_pubsub_urls.split())):
+        try:
+            for url in filter(None, urls):
+                parse(url)
+        except WrongUrl as error:
+            yield EnvError(name, str(error))
+    if env.redis_pubsub_urls and not env.redis_url:
+        yield EnvError("REDIS_PUBSUB_URLS", "needs a REDIS_URL, which has everything else")
+    elif len(set(env.pubsub)) < len(env.pubsub):
+        yield EnvError("REDIS_PUBSUB_URLS", "names a server twice")
 
 
 def uses_sqlite(env: Env) -> bool:

@@ -117,8 +117,9 @@ def _channel_layer() -> State:
     if "InMemory" in settings.CHANNEL_LAYERS["default"]["BACKEND"]:
         return "memory"
     # Over a connection of its own: one that is open already would not show that no other can be made any more.
-    with redis_links.client(settings.SEANCE.redis_url) as client:
-        client.publish("seance__group__health", b"")
+    for url in settings.SEANCE.pubsub:
+        with redis_links.client(url) as client:
+            client.publish("seance__group__health", b"")
     return "connected"
 
 

@@ -1,7 +1,8 @@
 """sessions_app, the one door out: the channel layer over Redis, with what one process full of sockets needs of it.
 
 channels_redis's pub/sub layer sends one message a round trip; `group_send_many` sends any number in one. While Redis is
-away it says so once, and its memberships come back with the connection, to whoever is the primary then.
+away it says so once, and its memberships come back with the connection, to whoever is the primary then. With several
+servers each group is at one of them, by its name; all processes must be given the same ones in the same order.
 """
 
 import asyncio
@@ -72,11 +73,15 @@ class Shard(RedisSingleShardConnection):
 
 
 class LoopLayer(RedisPubSubLoopLayer):
-    """The layer of one event loop; `hosts` is a list of one, as in REDIS_URL."""
+    """The layer of one event loop; `hosts` are URLs, each as in REDIS_URL."""
 
     def __init__(self, hosts: list[str], **options: Any) -> None:
         super().__init__(hosts=hosts, **options)
         self._shards = [Shard(url, self) for url in hosts]
+
+    def lane(self, group: str) -> int:
+        """At which of the servers a group is."""
+        return self._shards.index(self._get_shard(self._get_group_channel_name(group)))
 
     async def group_send_many(self, messages: dict[str, dict[str, Any]]) -> None:
         """Send one message to each group, in one round trip to each Redis server."""
@@ -91,6 +96,11 @@ class LoopLayer(RedisPubSubLoopLayer):
 
 class PubSubLayer(RedisPubSubChannelLayer):
     """`channels_redis.pubsub.RedisPubSubChannelLayer`, its loop layer replaced by ours."""
+
+    @property
+    def lanes(self) -> int:
+        """How many servers there are."""
+        return len(self._kwargs["hosts"])
 
     def _get_layer(self) -> LoopLayer:
         loop = asyncio.get_running_loop()

@@ -44,11 +44,20 @@ def redis(env: Env) -> Iterator[Finding]:
         if env.is_production:
             yield warning("Redis", "is not set: there can be one process only", "Set REDIS_URL for a second one.")
         return
-    address = parse(env.redis_url)
+    yield from _server(env.redis_url)
+    for url in env.redis_pubsub_urls.split():
+        if url != env.redis_url:
+            for finding in _server(url):
+                yield finding._replace(remedy=finding.remedy.replace("REDIS_URL", "REDIS_PUBSUB_URLS"))
+
+
+def _server(url: str) -> Iterator[Finding]:
+    """One server, or the one that its Sentinels name."""
+    address = parse(url)
     if address.service:
         yield from _sentinels(address)
     options: dict[str, Any] = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "decode_responses": True}
-    link = redis_links.client(env.redis_url, **options)
+    link = redis_links.client(url, **options)
     try:
         link.ping()
     except (RedisError, OSError) as error:

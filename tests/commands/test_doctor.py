@@ -274,6 +274,17 @@ def test_a_redis_that_does_not_answer_is_found(diagnose: Any, postgres: str) -> 
 
 
 @pytest.mark.services
+def test_one_of_several_servers_for_events_that_does_not_answer_is_found(diagnose: Any, postgres: str) -> None:
+    here = os.environ["REDIS_URL"]
+    events = f"{here} redis://127.0.0.1:{free_port()}/0"
+
+    found = diagnose(DATABASE_URL=postgres, REDIS_URL=here, REDIS_PUBSUB_URLS=events)
+
+    only(found, "Redis", "cannot be reached")
+    assert "REDIS_PUBSUB_URLS" in found[0].remedy
+
+
+@pytest.mark.services
 @pytest.mark.parametrize(
     ("options", "said"),
     [

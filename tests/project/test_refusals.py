@@ -67,6 +67,23 @@ def test_production_with_its_services_elsewhere_writes_nothing(tmp_path: Path) -
     assert not (tmp_path / "var").exists()
 
 
+@pytest.mark.parametrize(
+    ("urls", "redis", "said"),
+    [
+        ("redis://a redis://b", "", "needs a REDIS_URL, which has everything else"),
+        ("redis://:hunter2@a redis://:hunter2@a", "redis://c", "names a server twice"),
+        ("redis://:hunter2@a redis://a:b:c", "redis://c", "must name its hosts"),
+    ],
+)
+def test_servers_for_events_that_cannot_work_are_refused(tmp_path: Path, urls: str, redis: str, said: str) -> None:
+    with pytest.raises(EnvError) as refusal:
+        load({"VAR_DIR": str(tmp_path), "REDIS_URL": redis, "REDIS_PUBSUB_URLS": urls}, env_file=Path(os.devnull))
+
+    assert str(refusal.value).startswith("REDIS_PUBSUB_URLS: ")
+    assert said in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
 def test_the_file_system_is_that_of_the_closest_mount(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/x {tmp_path}/with\\040space nfs4 rw 0 0\n")

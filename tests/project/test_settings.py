@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.checks import run_checks
@@ -20,7 +19,6 @@ from seance_project.checks import (
     transactions_wait,
 )
 from seance_project.env import Env, load
-from sessions_app.selectors import history
 from tests.project.helpers import PRODUCTION, environment, manage
 
 
@@ -61,15 +59,6 @@ def test_behind_a_pooler_a_connection_remembers_nothing(tmp_path: Path) -> None:
     assert default["DISABLE_SERVER_SIDE_CURSORS"] is True
 
 
-@pytest.mark.services
-def test_what_asks_to_be_prepared_is(db: None) -> None:
-    history.messages(uuid4(), limit=1)
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%messages%'")
-        assert cursor.fetchone() == (1,)
-
-
 def test_a_replica_is_a_second_database_that_tests_take_for_the_first(tmp_path: Path) -> None:
     urls = {"DATABASE_URL": "postgresql://a/x", "DATABASE_REPLICA_URL": "postgresql://b/x"}
 
@@ -88,6 +77,9 @@ def test_without_redis_everything_is_in_memory_and_with_it_a_dead_one_is_a_miss(
     assert options["IGNORE_EXCEPTIONS"] is True
     assert options["CONNECTION_FACTORY"] == "sessions_app.redis_links.Factory"
     assert databases.channel_layers(shared)["default"]["CONFIG"]["hosts"] == ["redis://cache:6379/1"]
+    several = env(tmp_path, REDIS_URL="redis://cache:6379/1", REDIS_PUBSUB_URLS="redis://a  sentinel://b,c/d")
+    assert databases.channel_layers(several)["default"]["CONFIG"]["hosts"] == ["redis://a", "sentinel://b,c/d"]
+    assert databases.caches(several)["default"]["LOCATION"] == ["redis://cache:6379/1"]
 
 
 @pytest.mark.parametrize(

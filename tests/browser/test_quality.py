@@ -88,36 +88,6 @@ def test_axe_sees_a_fault_where_there_is_one(window: OpenWindow) -> None:
     assert any(line.startswith("button-name") for line in faults(ada))
 
 
-def test_a_seance_by_keyboard_alone(window: OpenWindow) -> None:
-    ada = window()
-    ada.go("/board/")
-    ada.page.get_by_role("button", name="Light the candles").wait_for()
-    keys = ada.page.keyboard
-
-    ada.tab_to("input[autocomplete=nickname]")
-    keys.type("Ada")
-    keys.press("Tab")
-    keys.type("By hand")
-    keys.press("Enter")
-    ada.wait_for_room()
-    ada.until_script("() => document.activeElement.matches('h1')", "the focus is at the beginning of the new screen")
-    ada.tab_to("textarea")
-    keys.type("Is anyone there?")
-    keys.press("Enter")
-    ada.spirit_says(1)
-    keys.press("Shift+Tab")
-    assert ada.evaluate("() => document.activeElement.matches('.scroller, .scroller *')")
-    for _ in range(12):
-        if ada.evaluate("() => document.activeElement.textContent === 'Invite'"):
-            break
-        keys.press("Shift+Tab")
-    keys.press("Enter")
-    ada.page.locator("dialog.share").wait_for()
-    keys.press("Escape")
-    ada.page.locator("dialog.share").wait_for(state="hidden")
-    assert ada.evaluate("() => document.activeElement.textContent") == "Invite"
-
-
 def test_a_screen_reader_hears_what_happens(window: OpenWindow) -> None:
     ada, grace = window(), window()
     path = ada.open_table("Ada", "By ear")

@@ -117,7 +117,9 @@ export class HostSheet {
     });
     const kick = twice('Send away', 'Send away for good?', () => this.#do(() => this.connection.kick(one.user_id), 'Sent away.'));
     for (const act of [mute, kick]) act.setAttribute('aria-label', `${act.textContent}: ${one.name}`);
+    const isHere = element.contains(document.activeElement); // by keyboard one goes on from where one was
     element.replaceChildren(h('span', { class: 'name', dir: 'auto' }, one.name), mute, kick);
+    if (isHere) mute.focus();
   }
 
   #ending(): HTMLElement {

@@ -36,9 +36,10 @@ _EPOCH = {
 
 
 class Renewed(NamedTuple):
-    """How many sessions got a new epoch."""
+    """How many sessions got a new epoch, and whether the database had been another one before."""
 
     sessions: int
+    was_another: bool
 
 
 def look() -> Renewed | None:
@@ -53,7 +54,7 @@ def look() -> Renewed | None:
         if _is_same():  # another process did it meanwhile
             return None
         done = _renew()
-    if done.sessions:  # else it is new, and not restored
+    if done.was_another and done.sessions:
         log.warning("store_restored", sessions=done.sessions)
     return done
 
@@ -110,9 +111,10 @@ def _renew() -> Renewed:
         cursor.execute(f"UPDATE sessions SET epoch = {_EPOCH[connection.vendor]}")  # noqa: S608  no input
         count = cursor.rowcount
         cursor.execute("DELETE FROM store")
+        was_another = cursor.rowcount > 0  # else nobody has served it yet, whatever commands may have written
         cursor.execute(
             "INSERT INTO store (id, mark, written_by, written_at)"  # noqa: S608  no input
             f" VALUES (1, {place}, {writer}, CURRENT_TIMESTAMP)",
             path,
         )
-    return Renewed(count)
+    return Renewed(count, was_another)

@@ -205,6 +205,15 @@ def test_a_server_knows_by_itself_that_its_database_was_put_back(own: Stack, way
     assert epochs(own) == after, "once is enough"
 
 
+def test_a_database_that_nobody_has_served_yet_was_not_restored(own: Stack) -> None:
+    server = own.server(wait=False)
+    server.kill9()
+    manage("create_session", "Before the first server", env=server.env)
+    server.start()
+
+    assert "store_restored" not in server.said()
+
+
 @pytest.mark.services
 def test_a_replica_that_takes_over_gives_the_logs_new_epochs_too(own: Stack, tmp_path: Path) -> None:
     server = own.server()

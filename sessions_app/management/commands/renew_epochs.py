@@ -16,7 +16,7 @@ class Command(SeanceCommand):
         self.add_json(parser)
 
     def handle(self, *_: Any, as_json: bool, **__: Any) -> None:
-        done = renew()._asdict()
+        done = {"sessions": renew().sessions}
         if as_json:
             self.show_json(done)
         else:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import gc
 import math
+import os
 import resource
 import signal
 import socket
@@ -22,6 +24,7 @@ from seance_project.env import Env
 DRAIN_MARGIN = 2  # seconds for hooks beyond their own window
 UNSENT_BYTES = 65_536  # of one connection, in the kernel; what is more waits where it is counted
 CLOSE_SECONDS = 5  # for what is still open after the drain
+M_ARENA_MAX = -8  # malloc.h
 
 
 class CannotListen(Exception):
@@ -117,11 +120,23 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
+def share_heap() -> None:
+    """Let all threads take memory from one heap, where the C library is glibc and nobody has said otherwise.
+
+    By default each database thread has one, which grows to the most that this thread ever needed, over hours, and gives
+    nothing to the others. Python's lock keeps threads from asking at the same time.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
+
+
 def run(env: Env, listener: socket.socket, *, announce: Callable[[], None] | None = None) -> int:
     """Serve until told to stop; the exit code."""
     # Before the loop runs, and after it ended (uvicorn raises the signals it caught once more): a clean exit.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
+    share_heap()
     raise_file_limit()
     server = Server(env, announce=announce)
     try:

@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *both("asyncapi.json", refusals.safe_only(events.asyncapi), "asyncapi"),
     *both("board", refusals.safe_only(pages.board), "board"),
     *both("board/<str:session_id>", refusals.safe_only(pages.board), "board-session"),
+    path("favicon.ico", refusals.safe_only(pages.icon)),
     path("admin/", admin.site.urls),
 ]
 

@@ -109,6 +109,13 @@ def test_the_home_page_leads_to_the_documentation(nobody: Caller) -> None:
     assert (response.status_code, response["Location"]) == (302, "/docs")
 
 
+def test_the_icon_that_browsers_ask_for_is_there(nobody: Caller) -> None:
+    response = nobody.get("/favicon.ico").response
+
+    assert response.status_code == 302
+    assert finders.find(response["Location"].removeprefix("/static/"))
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/", "/redoc/"])
 def test_a_page_keeps_the_strict_policy_and_its_files_exist(nobody: Caller, path: str) -> None:
     response = nobody.get(path).response

@@ -111,9 +111,16 @@ class SeanceConsumer(AsyncConsumer):
     async def _count_in(self, address: str) -> None:
         """Count the socket for its address: how many come, and how many are open at once."""
         self.address = address
+        addresses = self.process.addresses
         try:
-            self.process.addresses.enter(self.socket.connection_id, address)
-            await self.process.count(("handshakes", address))
+            if wait := addresses.shut_for(address):
+                raise SeanceError(Code.RATE_LIMITED, retry_after_ms=wait)
+            try:
+                addresses.enter(self.socket.connection_id, address)
+                await self.process.count(("handshakes", address))
+            except SeanceError as refused:
+                addresses.shut(address, refused.retry_after_ms or 0)
+                raise
         except SeanceError as refused:
             self._refuse_entry(refused, None)
 
@@ -220,6 +227,7 @@ class SeanceConsumer(AsyncConsumer):
         if data.batch:
             self.socket.outlet = Batches(self.socket.outlet)
         self.socket.take_seat(joined)
+        self.process.addresses.joined(self.socket.connection_id)
         await self.process.hub.attach(room, self.socket, after_seq, first)
 
     def _state(self, joined: Joined) -> events.Welcome:

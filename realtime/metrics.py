@@ -16,6 +16,9 @@ ROOMS = Gauge(
     "seance_rooms", "Sessions with at least one socket, in each process by itself.", multiprocess_mode="livesum"
 )
 CLOSES = Counter("seance_socket_closes_total", "Sockets that ended, by close code.", ["code"])
+TURNED_AWAY = Counter(
+    "seance_sockets_turned_away_total", "Handshakes answered by a bare 429: their address had been told often enough."
+)
 DELIVERIES = Counter("seance_deliveries_total", "Frames written to sockets.")
 BAD_FRAMES = Counter("seance_bad_frames_total", "Client frames that were refused, by error code.", ["code"])
 GAPS = Counter(

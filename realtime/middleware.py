@@ -60,11 +60,12 @@ def arrive(scope: Scope) -> Arrival:
         subprotocol=next(iter(versions), None) if not is_supported else SUBPROTOCOL if versions else None,
         is_supported=is_supported,
         has_token_in_url=bool(in_url),
-        address=_address(scope),
+        address=address_of(scope),
     )
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
+    """The client's, through our own proxies."""
     forwarded = (value.decode("latin-1") for key, value in scope["headers"] if key == b"x-forwarded-for")
     return client_address((scope.get("client") or ("",))[0], ",".join(forwarded))
 

@@ -197,6 +197,11 @@ async def current() -> Process:
     return _current
 
 
+def running() -> Process | None:
+    """The same where it has started."""
+    return _current
+
+
 async def drain() -> None:
     """Send the sockets of this process away."""
     if _current is not None:

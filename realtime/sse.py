@@ -32,7 +32,7 @@ async def stream(opening: Opening, headers: Headers, receive: Receive, send: Sen
     reader, socket.user_id = opening.reader, opening.user_id
     timer: asyncio.TimerHandle | None = None
     try:
-        parts.addresses.enter(socket.connection_id, opening.address)
+        parts.addresses.enter(socket.connection_id, opening.address, is_in=True)
         parts.streams.enter(socket, opening)
         room = await _enter(parts, outlet, socket, opening)
         if reader is not None:

@@ -220,6 +220,9 @@ class Env(msgspec.Struct, frozen=True, kw_only=True):
     sockets_per_address: Annotated[
         int, Meta(ge=1, le=100_000, description="Sockets that an address may hold open in one process.")
     ] = 1000
+    unjoined_per_address: Annotated[
+        int, Meta(ge=1, le=100_000, description="Sockets of an address, in one process, that have not joined yet.")
+    ] = 500
     sockets_per_user: Annotated[int, Meta(ge=1, le=1000, description="Sockets that a user may hold open.")] = 5
     bad_frames_per_minute: Annotated[
         int, Meta(ge=1, le=10_000, description="Bad frames in a minute that close a socket.")

@@ -72,10 +72,12 @@ def listen_on(host: str, port: int, *, env: Env, share: bool = False) -> socket.
 
 def configuration(env: Env) -> uvicorn.Config:
     """The flags, each of which is a decision."""
+    from seance_project.doorman import HttpProtocol  # it needs Django's settings
+
     return uvicorn.Config(
         "seance_project.asgi:application",
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,  # uvicorn's httptools, which lets nobody in who knocks too often
         ws="realtime.outlet:WebSocketProtocol",  # uvicorn's websockets-sansio, open to the hub
         lifespan="on",
         ws_max_size=65_536,  # the protocol's own limit is lower, and is answered with an error in place of a close
@@ -126,7 +128,7 @@ def share_heap() -> None:
     By default each database thread has one, which grows to the most that this thread ever needed, over hours, and gives
     nothing to the others. Python's lock keeps threads from asking at the same time.
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
+    if "MALLOC_ARENA_MAX" not in os.environ and "arena_max" not in os.environ.get("GLIBC_TUNABLES", ""):
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
 

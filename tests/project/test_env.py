@@ -32,6 +32,7 @@ WRONG = {
     ],
     "DATABASE_REPLICA_URL": ["sqlite:////tmp/x", "nonsense", "postgresql://user:hunter2@host/x"],
     "REDIS_URL": ["http://host", "redis:/host", "localhost:6379", "redis://:hunter2@host/x y", "sentinel://host"],
+    "UNJOINED_PER_ADDRESS": ["0", "100001", "some"],
     "REDIS_PUBSUB_URLS": ["redis://host http://host", "redis://:hunter2@host", "localhost:6379"],
     "READ_CACHE": ["everything", "session,secrets", "[1]"],
     "READ_CACHE_SECONDS": ["-1", "86401", "long"],

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from seance_project import drain, lock, server
+from seance_project.doorman import HttpProtocol
 from seance_project.env import Env, load
 from seance_project.management.commands.serve import base_url
 from tests.project.helpers import ROOT, environment
@@ -76,7 +78,8 @@ def test_flags_of_the_server(env: Env) -> None:
     assert issubclass(cast(type, config.ws_protocol_class), WebSocketsSansIOProtocol)
     assert (config.ws_per_message_deflate, config.ws_max_size) == (False, 65_536)
     assert (config.ws_ping_interval, config.ws_ping_timeout) == (20, 20)
-    assert (config.loop, config.http, config.lifespan) == ("uvloop", "httptools", "on")
+    assert (config.loop, config.http, config.lifespan) == ("uvloop", HttpProtocol, "on")
+    assert issubclass(HttpProtocol, HttpToolsProtocol)
     assert (config.access_log, config.proxy_headers, config.server_header) == (False, False, False)
 
 

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
+from realtime.addresses import TOLD_AT_ONCE
+from tests.harness.plugin import MakeStack
 from tests.harness.server import Backend, Opened, Server, Stack
 from tests.harness.services import Databases
 from tests.realtime.client import Place, Sitter, not_there, visiting
@@ -199,6 +202,34 @@ async def test_sockets_of_an_address_are_limited_and_those_of_others_are_not(nar
         assert await surplus.closed() == 4005
         await (await place.connect(room.id, **behind("198.51.100.2"))).join()
         await held[0].join()
+
+
+async def test_who_knocks_and_knocks_is_told_in_words_and_then_turned_away_unheard(make_stack: MakeStack) -> None:
+    narrow = {"RATE_LIMITS_ENABLED": "true", "TRUSTED_PROXY_COUNT": "1", "RATE_LIMITS": "handshakes=20/day"}
+    server = await asyncio.to_thread(make_stack(**narrow).server)
+    room, knocks = server.create_session(), behind("198.51.100.9")
+    async with visiting(server) as place:
+        said, answers = list[int | str](), list[Any]()
+        for _ in range(20 + TOLD_AT_ONCE + 20):
+            try:
+                visitor = await place.connect(room.id, **knocks)
+            except InvalidStatus as refused:
+                said.append(refused.response.status_code)
+                answers.append(refused.response)
+            else:
+                if len(said) < 20:
+                    await visitor.join()
+                    said.append("in")
+                else:
+                    said.append((await visitor.expect("error")).data.code)
+                await visitor.close()
+        await (await place.connect(room.id, **behind("198.51.100.10"))).join()
+
+    assert said[:20] == ["in"] * 20
+    told = said[20:].index(429)
+    assert set(said[20 : 20 + told]) == {"RATE_LIMITED"}
+    assert told >= TOLD_AT_ONCE
+    assert all(int(answer.headers["Retry-After"]) > 0 and b'"RATE_LIMITED"' in answer.body for answer in answers)
 
 
 async def test_joins_of_an_address_are_limited(narrow_server: Server) -> None:

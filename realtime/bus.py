@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from realtime import metrics
 from sessions_app import publish, redis_links
@@ -28,7 +29,9 @@ class Lane:
     def __init__(self) -> None:
         self.outbox: list[Notice] = []
         self.more = asyncio.Event()
-        self.is_away = False
+        self.is_sending = self.is_away = False
+        # Until when, on the loop's clock, nothing is expected from it: what others said did not come in time.
+        self.deaf_until = 0.0
 
 
 class Bus:
@@ -44,8 +47,6 @@ class Bus:
         # Nobody is told what nobody hears: with no other process alive, Redis is not troubled. The book of processes is
         # read at every poll, and a process that starts says hello; what is missed in between, its own poll finds.
         self.is_alone = False
-        # Whether what others said did not come the last time that it was missed, and nothing has come since.
-        self.is_deaf = False
 
     async def start(self, deliver: Callable[[Sequence[Notice]], None]) -> None:
         """Begin to listen and to send; `deliver` gets what other processes say."""
@@ -61,7 +62,7 @@ class Bus:
         """Send what is left, and leave."""
         if self.enabled:
             deadline = asyncio.get_running_loop().time() + JOIN_WAIT_SECONDS
-            while any(lane.outbox for lane in self._lanes) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
+            while self._has_more and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
                 await asyncio.sleep(0.01)
             for task in self._tasks:
                 task.cancel()
@@ -79,6 +80,14 @@ class Bus:
         if self.enabled:
             await self._call(self._layer.group_discard, session)
 
+    def is_deaf(self, session: str) -> bool:
+        """Whether waiting for what other processes say in a session is in vain."""
+        return self.enabled and asyncio.get_running_loop().time() < self._lane(session).deaf_until
+
+    def missed(self, session: str) -> None:
+        """Something of a session was waited for in vain: for a while, or until something comes, nothing is expected."""
+        self._lane(session).deaf_until = asyncio.get_running_loop().time() + settings.SEANCE.head_poll_seconds
+
     def send(self, notices: Sequence[Notice]) -> None:
         """Queue notices for the other processes."""
         if self.enabled and not self.is_alone:
@@ -91,6 +100,10 @@ class Bus:
     def _queue(self, lane: Lane, notices: Sequence[Notice]) -> None:
         lane.outbox.extend(notices)
         lane.more.set()
+
+    @property
+    def _has_more(self) -> bool:
+        return any(lane.outbox or lane.is_sending for lane in self._lanes)
 
     def _lane(self, session: str) -> Lane:
         return self._lanes[self._layer.lane(publish.group_name(session)) if len(self._lanes) > 1 else 0]
@@ -116,7 +129,9 @@ class Bus:
                 message = await self._layer.receive(self._channel)
                 origin, notices = publish.decode(message["body"])
                 if origin != self.process_id:
-                    self.is_alone = self.is_deaf = False
+                    self.is_alone = False
+                    for lane in {self._lane(notice.session) for notice in notices}:
+                        lane.deaf_until = 0.0
                     deliver(notices)
             except asyncio.CancelledError:
                 raise
@@ -129,7 +144,7 @@ class Bus:
             await lane.more.wait()
             lane.more.clear()
             while lane.outbox:
-                batch, lane.outbox = lane.outbox, []
+                batch, lane.outbox, lane.is_sending = lane.outbox, [], True
                 try:
                     async with asyncio.timeout(JOIN_WAIT_SECONDS):
                         await publish.send(self.process_id, batch)
@@ -137,8 +152,12 @@ class Bus:
                 except Exception as error:  # noqa: BLE001  see above
                     metrics.PUBLISH_FAILURES.inc()
                     self._note(lane, error)
+                lane.is_sending = False
 
     def _note(self, lane: Lane, error: Exception) -> None:
         if not lane.is_away:
             lane.is_away = True
-            log.warning("channel_layer_unavailable", error=type(error).__name__, reason=redis_links.reason(error))
+            log.warning(
+                "channel_layer_unavailable",
+                error=type(error).__name__, reason=redis_links.reason(error), server=self._lanes.index(lane) + 1,
+            )  # fmt: skip

@@ -208,9 +208,10 @@ class ConnectionManager:
             # Again where more was missed meanwhile; where the database did not help either, the next poll does.
             while room.feed.hole and room.sockets and room.feed.head != head:
                 head = room.feed.head
-                await asyncio.sleep(DEAF_SECONDS if self._bus.is_deaf else HOLE_SECONDS)
-                if room.feed.hole:
-                    self._bus.is_deaf = True
+                key = str(room.session_id)
+                await asyncio.sleep(DEAF_SECONDS if self._bus.is_deaf(key) else HOLE_SECONDS)
+                if head is not None and room.feed.hole:
+                    self._bus.missed(key)
                     await self.repair(room, room.feed.newest(), by="hole")
         finally:
             room.expecting = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +108,9 @@ def _databases(env: Env) -> Iterator[EnvError]:
 
 
 def _redis(env: Env) -> Iterator[EnvError]:
+    if re.search(r",\s*[a-z]+://", env.redis_pubsub_urls):
+        yield EnvError("REDIS_PUBSUB_URLS", "has commas between its servers, which a URL may have; take spaces")
+        return
     for name, urls in (("REDIS_URL", [env.redis_url]), ("REDIS_PUBSUB_URLS", env.redis_pubsub_urls.split())):
         try:
             for url in filter(None, urls):

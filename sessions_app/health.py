@@ -117,10 +117,15 @@ def _channel_layer() -> State:
     if "InMemory" in settings.CHANNEL_LAYERS["default"]["BACKEND"]:
         return "memory"
     # Over a connection of its own: one that is open already would not show that no other can be made any more.
-    for url in settings.SEANCE.pubsub:
-        with redis_links.client(url) as client:
-            client.publish("seance__group__health", b"")
+    urls = settings.SEANCE.pubsub
+    with ThreadPoolExecutor(len(urls)) as threads:  # several that do not answer are waited for together
+        list(threads.map(_publish, urls))
     return "connected"
+
+
+def _publish(url: str) -> None:
+    with redis_links.client(url) as client:
+        client.publish("seance__group__health", b"")
 
 
 _PROBES = (

@@ -44,7 +44,7 @@ class Shard(RedisSingleShardConnection):
         await pipe.execute()
 
     async def _do_receiving(self) -> None:
-        is_away = False
+        is_away, server = False, self.channel_layer.number_of(self)
         while True:
             try:
                 if self._pubsub is None or not self._pubsub.subscribed:
@@ -56,12 +56,13 @@ class Shard(RedisSingleShardConnection):
                 await self._leave_the_silent()
                 if is_away:
                     is_away = False
-                    log.info("redis_back")
+                    log.info("redis_back", server=server)
                 self._receive_message(message)
             except (TimeoutError, RedisError, OSError) as error:
                 if not is_away:
                     is_away = True
-                    log.warning("redis_away", error=type(error).__name__, reason=redis_links.reason(error))
+                    reason = redis_links.reason(error)
+                    log.warning("redis_away", error=type(error).__name__, reason=reason, server=server)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _leave_the_silent(self) -> None:
@@ -79,6 +80,10 @@ class LoopLayer(RedisPubSubLoopLayer):
         super().__init__(hosts=hosts, **options)
         self._shards = [Shard(url, self) for url in hosts]
 
+    def number_of(self, shard: Shard) -> int:
+        """Which of the servers it is, from 1."""
+        return self._shards.index(shard) + 1
+
     def lane(self, group: str) -> int:
         """At which of the servers a group is."""
         return self._shards.index(self._get_shard(self._get_group_channel_name(group)))
@@ -90,8 +95,11 @@ class LoopLayer(RedisPubSubLoopLayer):
             channel = self._get_group_channel_name(group)
             body = self.channel_layer.serialize(message)
             by_shard.setdefault(self._get_shard(channel), []).append((channel, body))
-        for shard, batch in by_shard.items():
-            await shard.publish_many(batch)
+        sent = (shard.publish_many(batch) for shard, batch in by_shard.items())
+        # One that is away keeps nothing from the others.
+        failed = [one for one in await asyncio.gather(*sent, return_exceptions=True) if one is not None]
+        if failed:
+            raise failed[0]
 
 
 class PubSubLayer(RedisPubSubChannelLayer):

@@ -45,10 +45,12 @@ def redis(env: Env) -> Iterator[Finding]:
             yield warning("Redis", "is not set: there can be one process only", "Set REDIS_URL for a second one.")
         return
     yield from _server(env.redis_url)
-    for url in env.redis_pubsub_urls.split():
+    events = env.redis_pubsub_urls.split()
+    for number, url in enumerate(events, 1):
         if url != env.redis_url:
             for finding in _server(url):
-                yield finding._replace(remedy=finding.remedy.replace("REDIS_URL", "REDIS_PUBSUB_URLS"))
+                remedy = finding.remedy.replace("REDIS_URL", "REDIS_PUBSUB_URLS")
+                yield finding._replace(topic=f"{finding.topic}, events {number} of {len(events)}", remedy=remedy)
 
 
 def _server(url: str) -> Iterator[Finding]:

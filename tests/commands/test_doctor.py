@@ -280,7 +280,7 @@ def test_one_of_several_servers_for_events_that_does_not_answer_is_found(diagnos
 
     found = diagnose(DATABASE_URL=postgres, REDIS_URL=here, REDIS_PUBSUB_URLS=events)
 
-    only(found, "Redis", "cannot be reached")
+    only(found, "Redis, events 2 of 2", "cannot be reached")
     assert "REDIS_PUBSUB_URLS" in found[0].remedy
 
 

@@ -72,6 +72,7 @@ def test_production_with_its_services_elsewhere_writes_nothing(tmp_path: Path) -
     [
         ("redis://a redis://b", "", "needs a REDIS_URL, which has everything else"),
         ("redis://:hunter2@a redis://:hunter2@a", "redis://c", "names a server twice"),
+        ("redis://:hunter2@a/0,redis://b/0", "redis://c", "commas between its servers"),
         ("redis://:hunter2@a redis://a:b:c", "redis://c", "must name its hosts"),
     ],
 )

@@ -74,6 +74,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             cast(dict[str, object], self.scope["extensions"])[EXTENSION] = self
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # What knows itself in a circle stays until a full collection, which is an hour away in a server that rests.
+        if self.handshake_initiated:
+            cast(dict[str, object], self.scope["extensions"]).pop(EXTENSION, None)
+        self.conn.parser.close()
+
     def data_received(self, data: bytes) -> None:
         if not self._reads_itself:
             super().data_received(data)

@@ -66,6 +66,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """
 
     _rest = b""  # the beginning of a frame whose end has not come
+    # While the transport takes no more: it would need as much again for each frame.
+    _held: list[bytes] | None = None
+    _held_bytes = 0
     _reads_itself = False
     _is_fragmented = False
 
@@ -141,11 +144,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def write(self, wire: bytes) -> int:
         if self.close_sent or self.disconnected:
             return 0
+        if self._held is not None:
+            self._held.append(wire)
+            self._held_bytes += len(wire)
+            return self.backlog()
         self.transport.write(wire)
         return self.transport.get_write_buffer_size()
 
     def backlog(self) -> int:
-        return 0 if self.disconnected else self.transport.get_write_buffer_size()
+        return 0 if self.disconnected else self.transport.get_write_buffer_size() + self._held_bytes
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._held is None:
+            self._held = []
+
+    def resume_writing(self) -> None:
+        """Whatever else wants to be sent waits for this, and so comes after what is held."""
+        held, self._held, self._held_bytes = self._held, None, 0
+        if held and not self.close_sent:
+            self.transport.write(b"".join(held))  # which may pause anew
+        if self._held is None:
+            super().resume_writing()
 
     def wish(self, message: Message) -> None:
         self.queue.put_nowait(message)  # type: ignore[arg-type]  # not an ASGI message: from us, to us

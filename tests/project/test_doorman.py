@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from realtime.outlet import WebSocketProtocol
+from realtime.outlet import EXTENSION, WebSocketProtocol, framed
 from seance_project import doorman
 from seance_project.doorman import ANSWERED, EARLY_BYTES, LET_IN, HttpProtocol
 
@@ -41,14 +41,17 @@ class App:
     """An application that lets everybody in and notes what they say."""
 
     def __init__(self) -> None:
-        self.came, self.said = 0, list[str]()
+        self.came, self.left, self.said = 0, 0, list[str]()
+        self.outlets: list[WebSocketProtocol] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.came += 1
         assert (await receive())["type"] == "websocket.connect"
         await send({"type": "websocket.accept"})
+        self.outlets.append(scope["extensions"][EXTENSION])
         while (message := await receive())["type"] != "websocket.disconnect":
             self.said.append(message["text"])
+        self.left += 1
 
 
 @pytest.fixture
@@ -66,6 +69,7 @@ async def served() -> AsyncIterator[tuple[App, int]]:
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
+    alive.clear()
     gc.collect()
     gc.disable()
     yield
@@ -88,8 +92,41 @@ async def test_a_socket_that_ends_leaves_nothing_for_the_garbage_collection(serv
     cut = await connect(f"ws://127.0.0.1:{port}/ws", compression=None)
     assert len(alive) > 0
     cut.transport.abort()
+    await until(lambda: app.came == app.left)
+    app.outlets.clear()  # which are the test's own
 
     await until(lambda: len(alive) == 0)
+
+
+async def test_a_reader_that_stops_and_goes_on_gets_everything_in_order(served: tuple[App, int]) -> None:
+    app, port = served
+    sent = [f"{number}:".ljust(1000, "x") for number in range(3000)]
+    with socket.create_connection(("127.0.0.1", port)) as person:
+        person.sendall(REQUEST)
+        await until(lambda: len(app.outlets) == 1)
+        line = app.outlets[0].transport.get_extra_info("socket")
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # else the kernel takes it all
+        for text in sent:
+            most = app.outlets[0].write(framed(text.encode()))
+            await asyncio.sleep(0)
+        assert app.outlets[0]._held
+        assert 1_000_000 < most == app.outlets[0].backlog() < 3_100_000
+
+        data = await asyncio.to_thread(read_all, person, 3000 * 1004)
+        await until(lambda: app.outlets[0].backlog() == 0)
+        app.outlets[0].write(framed(b"the last"))
+        data += await asyncio.to_thread(read_all, person, 10)
+
+    heard = data.split(b"\r\n\r\n", 1)[1]
+    assert heard == b"".join(framed(text.encode()) for text in [*sent, "the last"])
+
+
+def read_all(person: socket.socket, size: int) -> bytes:
+    """The answer to the handshake, where it has not been read, and so many bytes more."""
+    data = b""
+    while len(data.split(b"\r\n\r\n", 1)[-1]) < size:
+        data += person.recv(65_536)
+    return data
 
 
 class Knock:

@@ -55,8 +55,8 @@ class Line(NamedTuple):
 
     @classmethod
     def through(cls, points: Iterable[tuple[float, float]]) -> Line:
-        """Neither of both is below 0: costs are none."""
-        found = list(points)
+        """Neither of both is below 0: costs are none. Without a point there is no cost to be seen either."""
+        found = list(points) or [(0.0, 0.0)]
         xs, ys = [x for x, _ in found], [y for _, y in found]
         x, y = sum(xs) / len(xs), sum(ys) / len(ys)
         spread = sum((one - x) ** 2 for one in xs)
@@ -86,10 +86,10 @@ class Model(NamedTuple):
             named = [row for row in rows if row.group == f"growth, {group}" and row.name.endswith(f"{what}{whose}")]
             # Below 0 is no cost, but a rest before it in which the server did something else.
             numbers = ((NUMBER.findall(row.name)[0 if group == "sockets" else -1], row.value) for row in named)
-            return [(float(number), value) for number, value in numbers if value > 0]
+            return [(float(number), value) for number, value in numbers if value >= 0]
 
         def mean(points: list[tuple[float, float]]) -> float:
-            return sum(y for _, y in points) / len(points)
+            return sum(y for _, y in points) / max(1, len(points))
 
         memory = Line.through((x, y * 1024) for x, y in curve("sockets", ", memory", ""))
         rest = "a second of rest: "

@@ -117,6 +117,13 @@ def test_growth_is_measured_and_a_bill_is_made_of_it() -> None:
     assert "| 1,000,000 | 200,000 | 16,667 |" in section(rows)
 
 
+def test_costs_that_are_too_small_to_be_seen_are_none() -> None:
+    assert Line.through([]) == Line.through([(1, 0.0), (5, 0.0)]) == (0.0, 0.0)
+    unseen = [Row("growth, processes", "a message to 6 over 1: PostgreSQL", -3.0, "µs")]
+
+    assert Model.fitted(unseen).postgresql_message == 0
+
+
 def test_a_bill_grows_with_what_is_done_and_with_what_it_costs() -> None:
     line = Line.through([(1, 12.0), (2, 14.0), (4, 18.0)])
     assert line == pytest.approx((10.0, 2.0))

@@ -30,13 +30,15 @@ export function comesBack(code: number): boolean {
 
 /**
  * Read the end of a socket. `refusal` is the `error` event that came before it, `mayRenew` whether another token may
- * help. A join that was refused for its fields is not closed by the server: then the refusal decides.
+ * help. A join that was refused for its fields is not closed by the server: then the refusal decides. One that is
+ * forbidden is closed, with 4501; FORBIDDEN on an open socket says that it has joined already, where the wire doubled
+ * the join and lost the welcome.
  */
 export function verdictOf(code: number, reason: string, refusal: SeanceError | undefined, mayRenew: boolean): Verdict {
   const error = refusal ?? new SeanceError('CONNECTION_LOST', reason || `Closed with ${code}.`, { closeCode: code });
   const wantsToken = code === TOKEN_EXPIRED || (code === UNAUTHORIZED && error.code === 'UNAUTHORIZED');
   if (wantsToken && mayRenew) return { next: 'renew' };
-  const isRefused = refusal?.retryable === false && code < 4000;
+  const isRefused = refusal?.retryable === false && refusal.code !== 'FORBIDDEN' && code < 4000;
   if (comesBack(code) && !wantsToken && !isRefused) return { next: 'retry', error };
   return { next: 'end', error: code === 1000 && !refusal ? null : finalError(error, code) };
 }

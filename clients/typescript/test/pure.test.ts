@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ServerClock, backoffMs, BoardPlayer, comesBack, durationOf, positionAt, SeanceError, linear } from '../src/index.js';
 import type { Move, Position, Tokens } from '../src/index.js';
+import { verdictOf } from '../src/closes.js';
 import { TokenKeeper } from '../src/tokens.js';
 import { EMPTY, reduce } from '../src/state.js';
 import { FakePlatform } from './support/fakes.js';
@@ -24,6 +25,13 @@ test('the wait is between half a second and a ceiling that doubles', () => {
 test('the range of a close code says whether to come back', () => {
   assert.deepEqual([1006, 1011, 1012, 4008, 4444].map(comesBack), [true, true, true, true, true]);
   assert.deepEqual([1000, 1007, 1009, 4500, 4777].map(comesBack), [false, false, false, false, false]);
+});
+
+test('a join that was doubled on its way is no refusal, and one that was refused for its fields is', () => {
+  const said = (code: string) => verdictOf(1006, 'no welcome', new SeanceError(code, 'said', { retryable: code === 'UNAVAILABLE' }), false).next;
+
+  assert.deepEqual(['FORBIDDEN', 'VALIDATION_ERROR', 'UNAVAILABLE'].map(said), ['retry', 'end', 'retry']);
+  assert.equal(verdictOf(4501, '', new SeanceError('FORBIDDEN', 'said'), false).next, 'end');
 });
 
 test('the server clock is that of the fastest answer', () => {

@@ -37,6 +37,13 @@ class Placed(NamedTuple):
     name: str
 
 
+class Taken(NamedTuple):
+    """What became of drafts: those that were stored, and the numbers of those whose session could be locked for it."""
+
+    placed: list[Placed]
+    reached: set[int]
+
+
 # The rows are locked in the order of their ids, and those that somebody else holds are left out, so nobody waits here.
 # `locked` reads the row as it is under the lock, so `last_seq` is the newest whatever the statement's snapshot says.
 # A client_msg_id that was committed after the snapshot violates its unique constraint, and the careful way is taken.
@@ -45,15 +52,15 @@ WITH drafts AS (
     SELECT * FROM json_to_recordset(%s::json) AS d(
         n int, id uuid, session_id uuid, user_id uuid, text text, client_msg_id text, off_record boolean)
 ), locked AS MATERIALIZED (
-    SELECT id, last_seq FROM sessions
-    WHERE id = ANY(%s::uuid[]) AND is_active {modes}
+    SELECT id, last_seq, spirit_mode FROM sessions
+    WHERE id = ANY(%s::uuid[]) AND is_active
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS MATERIALIZED (
     SELECT d.*, p.name, l.last_seq + row_number() OVER (PARTITION BY d.session_id ORDER BY d.n) AS seq
     FROM drafts d
     JOIN locked l ON l.id = d.session_id
     JOIN participants p ON p.session_id = d.session_id AND p.user_id = d.user_id
-    WHERE p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
+    WHERE {modes} AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
       AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = d.session_id AND m.user_id = d.user_id
                       AND m.client_msg_id = d.client_msg_id)
 ), stored AS (
@@ -64,25 +71,27 @@ WITH drafts AS (
     UPDATE sessions s SET last_seq = h.head
     FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
 ){outbox}
-SELECT n, seq, name FROM placed
+SELECT d.n, placed.seq, placed.name
+FROM drafts d JOIN locked l ON l.id = d.session_id LEFT JOIN placed ON placed.n = d.n
 """
 # One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for.
 _ONE = """
-WITH placed AS MATERIALIZED (
-    SELECT s.id AS session_id, s.last_seq + 1 AS seq, p.name, %s::uuid AS id
-    FROM sessions s JOIN participants p ON p.session_id = s.id AND p.user_id = %s
-    WHERE s.id = %s AND s.is_active {modes}
-      AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = s.id AND m.user_id = p.user_id
+WITH locked AS MATERIALIZED (
+    SELECT id, last_seq, spirit_mode FROM sessions WHERE id = %s AND is_active FOR NO KEY UPDATE SKIP LOCKED
+), placed AS MATERIALIZED (
+    SELECT l.id AS session_id, l.last_seq + 1 AS seq, p.user_id, p.name, %s::uuid AS id
+    FROM locked l JOIN participants p ON p.session_id = l.id AND p.user_id = %s
+    WHERE {modes} AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = l.id AND m.user_id = p.user_id
                       AND m.client_msg_id = %s)
-    FOR NO KEY UPDATE OF s SKIP LOCKED
 ), stored AS (
     INSERT INTO messages
         (id, session_id, seq, user_id, user_name, text, "timestamp", is_spirit, client_msg_id, off_record)
-    SELECT id, session_id, seq, %s, name, %s, %s, false, %s, %s FROM placed
+    SELECT id, session_id, seq, user_id, name, %s, %s, false, %s, %s FROM placed
+), moved AS (
+    UPDATE sessions s SET last_seq = placed.seq FROM placed WHERE s.id = placed.session_id
 ){outbox}
-UPDATE sessions s SET last_seq = placed.seq FROM placed WHERE s.id = placed.session_id
-RETURNING placed.seq, placed.name
+SELECT placed.seq, placed.name FROM locked LEFT JOIN placed ON true
 """
 # For webhooks: a pointer to each message, under the message's own id. Left out of the statement where there are none.
 _OUTBOX = """, kept AS (
@@ -103,7 +112,7 @@ _STATEMENTS = {
     (silent_only, is_wanted): _Statement(
         *(
             sql.format(
-                modes="AND spirit_mode = 'off'" if silent_only else "AND spirit_mode <> 'circle'",
+                modes="l.spirit_mode = 'off'" if silent_only else "l.spirit_mode <> 'circle'",
                 outbox=_OUTBOX if is_wanted else "",
             )
             for sql in (_ONE, _MANY)
@@ -119,7 +128,7 @@ def is_available() -> bool:
     return connection.vendor == "postgresql"
 
 
-def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> list[Placed]:
+def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> Taken:
     """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
 
     Raises `django.db.IntegrityError` where somebody stored one of the `client_msg_id`s at this very moment: then
@@ -132,10 +141,12 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> list[Pl
         with raw_cursor() as cursor:
             if len(drafts) == 1:
                 n, key, session, user, text, client_msg_id, off_record = msgspec.structs.astuple(drafts[0])
-                values = [key, user, session, client_msg_id, user, text, at, client_msg_id, off_record, *kept]
+                values = [session, key, user, client_msg_id, text, at, client_msg_id, off_record, *kept]
                 cursor.execute(statement.one, values, prepare=True)
-                return [Placed(n, *row) for row in cursor]
-            payload = msgspec.json.encode(drafts).decode()
-            sessions = list({draft.session_id for draft in drafts})
-            cursor.execute(statement.many, [payload, sessions, at, *kept], prepare=True)
-            return [Placed(*row) for row in cursor]
+                rows = [(n, *row) for row in cursor]
+            else:
+                payload = msgspec.json.encode(drafts).decode()
+                sessions = list({draft.session_id for draft in drafts})
+                cursor.execute(statement.many, [payload, sessions, at, *kept], prepare=True)
+                rows = cursor.fetchall()
+    return Taken([Placed(*row) for row in rows if row[1] is not None], {row[0] for row in rows})

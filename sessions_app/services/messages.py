@@ -5,10 +5,8 @@ sessions: every message in it is stored with its `seq`, or refused by itself, an
 order once it has committed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,17 +15,16 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from uuid_utils.compat import uuid7
 
-from sessions_app import events, outbox, policies
+from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Act, Message, Mode, Participant, Session, User
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
 from sessions_app.services.audit import record
-from sessions_app.services.fastpath import Placed, Plain
+from sessions_app.services.fastpath import Plain
 from sessions_app.services.log import Busy, append_event, lock_known, lock_sessions
 from sessions_app.services.turns import Asked, ask, may_ask, unhear_message, withdraw
-from sessions_app.services.turns.queueing import Outcome
 from sessions_app.spirits.safety import crisis_notice, is_crisis
 from sessions_app.text import clean_client_msg_id, clean_message, is_client_msg_id
 
@@ -76,9 +73,8 @@ def post_messages(drafts: Sequence[Draft], *, wait: bool = True) -> list[Posted 
     batch = _Batch(drafts, wait=wait)
     try:
         if fastpath.is_available():
-            batch.post_plain(silent_only=True)
-            batch.post_plain(silent_only=False)
-        batch.post_carefully()
+            batch.post_at_once()
+        batch.post_under_lock()
     except (OperationalError, InterfaceError) as error:
         log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
         batch.refuse_rest(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
@@ -100,50 +96,34 @@ class _Batch:
         for n in self._left():
             self.results[n] = refusal
 
-    def post_plain(self, *, silent_only: bool) -> None:
-        """What `fastpath` takes: without a transaction around it where no turn can follow, else with the turns."""
+    def post_at_once(self) -> None:
+        """What is plain and can be followed by no turn: one statement, without a transaction around it."""
         now = events.now()
-        plain = _plain((n, self.drafts[n]) for n in self._left())
-        if not silent_only:  # what the spirit hears is looked at first; the careful way knows what to say
-            plain = [item for item in plain if item.off_record or not is_crisis(item.text)]
+        plain = _plain(enumerate(self.drafts))
         if not plain:
             return
         try:
-            if silent_only:
-                placed = fastpath.post(plain, now, silent_only=True)
-                publish(self._take(plain, placed, now), is_kept=True)
-                return
-            with transaction.atomic():
-                placed = fastpath.post(plain, now, silent_only=False)
-                turns = _ask_plain(plain, placed, now)
-                outbox.keep((told.event, told.session, told.seq, told.text) for told in turns.notices)
+            taken = fastpath.post(plain, now, silent_only=True)
         except IntegrityError:
-            return  # nothing of it was stored: the careful way finds out which had been stored by somebody else
-        publish([*self._take(plain, placed, now, turns.unanswered), *turns.notices], is_kept=True)
-
-    def _take(
-        self,
-        plain: Sequence[Plain],
-        placed: Sequence[Placed],
-        at: datetime,
-        unanswered: Mapping[UUID, SeanceError] = MappingProxyType({}),
-    ) -> list[Notice]:
+            return  # nothing of it was stored; under the lock it is found who had stored what
         by_n = {item.n: item for item in plain}
+        if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
+            for n in by_n.keys() - taken.reached:
+                self.results[n] = Busy()
         notices = []
-        for n, seq, name in sorted(placed, key=itemgetter(1)):
+        for n, seq, name in sorted(taken.placed, key=itemgetter(1)):
             item = by_n[n]
             fields = (
-                item.id, item.session_id, seq, item.user_id, name, item.text, at, False, item.client_msg_id, None,
+                item.id, item.session_id, seq, item.user_id, name, item.text, now, False, item.client_msg_id, None,
                 item.off_record, None,
             )  # fmt: skip
-            self.results[n] = Posted(events.MessageData(*fields), False, unanswered.get(item.id))
-            data = events.MessageReceived(*fields, item.text)
-            text = events.frame("message_received", data, at=at, seq=seq)
+            self.results[n] = Posted(events.MessageData(*fields), duplicate=False)
+            text = events.frame("message_received", events.MessageReceived(*fields, item.text), at=now, seq=seq)
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
-        return notices
+        publish(notices, is_kept=True)
 
-    def post_carefully(self) -> None:
-        """The rest, rule by rule; where a message breaks the transaction in a way that no rule foresaw, one by one."""
+    def post_under_lock(self) -> None:
+        """The rest, in one transaction; where a message breaks it in a way that no rule foresaw, one by one."""
         left = self._left()
         if not left:
             return
@@ -192,55 +172,32 @@ def _plain(drafts: Iterable[tuple[int, Draft]]) -> list[Plain]:
     return found
 
 
-def _ask_plain(plain: Sequence[Plain], placed: Sequence[Placed], at: datetime) -> Outcome:
-    """The turns of the messages that are questions."""
-    if not placed:
-        return Outcome([], {})
-    by_n = {item.n: item for item in plain}
-    sessions = Session.objects.in_bulk([by_n[row.n].session_id for row in placed])
-    rows = [
-        Message(
-            id=by_n[row.n].id,
-            session_id=by_n[row.n].session_id,
-            seq=row.seq,
-            user_id=by_n[row.n].user_id,
-            user_name=row.name,
-            text=by_n[row.n].text,
-            off_record=by_n[row.n].off_record,
-            timestamp=at,
-        )
-        for row in sorted(placed, key=itemgetter(1))
-    ]
-    return ask([Asked(sessions[row.session_id], row) for row in rows])
-
-
 class _Posting:
-    """One batch under way: what was read for it, and what is to be written."""
+    """One batch under way, under the locks of its sessions: what was read for it, and what is to be written."""
 
     def __init__(self, drafts: Sequence[Draft], *, wait: bool) -> None:
         self.drafts, self.wait = drafts, wait
+        self.results: list[Posted | SeanceError | None] = [None] * len(drafts)
         self.now = events.now()
         self.sessions = lock_sessions((draft.session_id for draft in drafts), wait=wait)
-        authors = {draft.user_id for draft in drafts if draft.user_id}
-        seats = Participant.objects.filter(session__in=self.sessions, user__in=authors)
-        self.seats = {(row.session_id, row.user_id): row for row in seats}
-        ids = {draft.client_msg_id for draft in drafts if draft.client_msg_id and is_client_msg_id(draft.client_msg_id)}
+        self.seats: dict[tuple[UUID, UUID], Participant] = {}
         self.known: dict[tuple[UUID, UUID | None, str | None], Message] = {}
-        if ids:
-            rows = Message.objects.filter(session__in=self.sessions, user__in=authors, client_msg_id__in=ids)
-            self.known = {(row.session_id, row.user_id, row.client_msg_id): row for row in rows}
         self.new: list[Message] = []
         self.asked: list[Asked] = []
         self.notices: list[Notice] = []
 
     def run(self) -> list[Posted | SeanceError]:
         """Decide in order, write once, publish after commit."""
-        results: list[Posted | SeanceError] = []
-        for draft in self.drafts:
+        if fastpath.is_available():
+            self._post_plain()
+        left = [n for n, result in enumerate(self.results) if result is None]
+        if left:
+            self._read([self.drafts[n] for n in left])
+        for n in left:
             try:
-                results.append(self._post(draft))
+                self.results[n] = self._post(self.drafts[n])
             except SeanceError as refused:
-                results.append(refused)
+                self.results[n] = refused
         Message.objects.bulk_create(self.new)
         if self.new:
             grown = {row.session_id: self.sessions[row.session_id] for row in self.new}
@@ -252,8 +209,54 @@ class _Posting:
             result._replace(unanswered=outcome.unanswered.get(result.message.id))
             if isinstance(result, Posted) and not result.duplicate
             else result
-            for result in results
+            for result in self.results
+            if result is not None
         ]
+
+    def _post_plain(self) -> None:
+        """What `fastpath` takes. What the spirit hears is looked at first; the careful way knows what to say."""
+        plain = []
+        for item in _plain(enumerate(self.drafts)):
+            session = self.sessions.get(item.session_id)
+            if session and (session.spirit_mode == Mode.OFF or item.off_record or not is_crisis(item.text)):
+                plain.append(item)
+        if not plain:
+            return
+        by_n = {item.n: item for item in plain}
+        notices = []
+        placed = fastpath.post(plain, self.now, silent_only=False).placed
+        for n, seq, name in sorted(placed, key=itemgetter(1)):
+            item = by_n[n]
+            row = self._row(self.sessions[item.session_id], seq, name, item)
+            self.results[n] = Posted(shapes.message_data(row), duplicate=False)
+            notices.append(_told(row))
+        publish(notices, is_kept=True)
+
+    def _read(self, drafts: Sequence[Draft]) -> None:
+        authors = {draft.user_id for draft in drafts if draft.user_id}
+        seats = Participant.objects.filter(session__in=self.sessions, user__in=authors)
+        self.seats = {(row.session_id, row.user_id): row for row in seats}
+        ids = {draft.client_msg_id for draft in drafts if draft.client_msg_id and is_client_msg_id(draft.client_msg_id)}
+        if ids:
+            rows = Message.objects.filter(session__in=self.sessions, user__in=authors, client_msg_id__in=ids)
+            self.known = {(row.session_id, row.user_id, row.client_msg_id): row for row in rows}
+
+    def _row(self, session: Session, seq: int, name: str, item: Plain) -> Message:
+        """The next message of a session, which may be a question."""
+        session.last_seq = seq
+        row = Message(
+            id=item.id,
+            session=session,
+            seq=seq,
+            user_id=item.user_id,
+            user_name=name,
+            text=item.text,
+            timestamp=self.now,
+            client_msg_id=item.client_msg_id,
+            off_record=item.off_record,
+        )
+        self.asked.append(Asked(session, row))
+        return row
 
     def _post(self, draft: Draft) -> Posted:
         session = self.sessions.get(draft.session_id)
@@ -275,22 +278,11 @@ class _Posting:
         if session.spirit_mode != Mode.OFF and not draft.off_record:
             self._check_question(session, draft.user_id, text)
 
-        session.last_seq += 1
-        row = Message(
-            id=uuid7(),
-            session=session,
-            seq=session.last_seq,
-            user_id=draft.user_id,
-            user_name=name,
-            text=text,
-            timestamp=self.now,
-            client_msg_id=client_msg_id,
-            off_record=draft.off_record,
-        )
+        item = Plain(0, uuid7(), session.id, draft.user_id, text, client_msg_id, draft.off_record)
+        row = self._row(session, session.last_seq + 1, name, item)
         self.new.append(row)
         if client_msg_id:
             self.known[session.id, draft.user_id, client_msg_id] = row
-        self.asked.append(Asked(session, row))
         return Posted(shapes.message_data(row), duplicate=False)
 
     def _check_question(self, session: Session, user_id: UUID, text: str) -> None:

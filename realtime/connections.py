@@ -33,6 +33,7 @@ HOLE_SECONDS = 0.03  # how long a missing number may still be on its way before 
 DEAF_SECONDS = 0.005  # the same while nothing comes from others: only so long that one question does for several
 REPLAY_BYTES = 32_768  # of a replay are written ahead of the reader
 REPLAY_PAUSE = 0.01
+KEPT_SECONDS = 30.0  # a room without people, at most: a seat may be kept for an hour
 SESSION_ENDED, SLOW_CONSUMER, DRAINING = 4505, 4002, 4006
 RELOAD_MS = 1000  # within which those come back who were told to come in anew
 
@@ -45,6 +46,7 @@ class ConnectionManager:
     def __init__(self, bridge: Bridge, bus: Bus) -> None:
         self._bridge, self._bus = bridge, bus
         self._rooms: dict[str, Room] = {}
+        self._left: dict[str, asyncio.TimerHandle] = {}  # rooms in which nobody is any more, until they are closed
         self._tasks: set[asyncio.Task[None]] = set()
         self.observers: list[Observer] = []
         self._delivered = 0  # frames since the last report
@@ -57,13 +59,16 @@ class ConnectionManager:
         room = self._rooms.get(key)
         if room is None:
             room = self._rooms[key] = Room(session_id)
-            metrics.ROOMS.set(len(self._rooms))
+        elif (closing := self._left.pop(key, None)) is not None:
+            closing.cancel()
+        self._count_rooms()
         room.sockets[socket.connection_id] = socket
         await self._bus.join(key)
         return room
 
     def disconnect(self, session_id: UUID, socket: Socket) -> None:
-        """Forget a socket; the last one closes the room."""
+        """Forget a socket. The room of the last one is kept about as long as its seat, where anybody ever was in it:
+        who comes back finds there what was said meanwhile."""
         key = str(session_id)
         room = self._rooms.get(key)
         if room is None or room.sockets.pop(socket.connection_id, None) is None:
@@ -72,11 +77,23 @@ class ConnectionManager:
             room.live.remove(socket)
         if socket.participant_id is not None:
             metrics.SOCKETS.dec()
-        if not room.sockets:
-            room.close()
-            del self._rooms[key]
-            metrics.ROOMS.set(len(self._rooms))
-            self._spawn(self._leave(key))
+        if room.sockets:
+            return
+        if room.feed.head is None:
+            self._close_room(key)
+        else:
+            room.feed.rest()
+            seconds = min(KEPT_SECONDS, settings.SEANCE.seat_grace_seconds)
+            self._left[key] = asyncio.get_running_loop().call_later(seconds, self._close_room, key)
+        self._count_rooms()
+
+    def _close_room(self, key: str) -> None:
+        self._left.pop(key, None)
+        self._rooms.pop(key).close()
+        self._spawn(self._leave(key))
+
+    def _count_rooms(self) -> None:
+        metrics.ROOMS.set(len(self._rooms) - len(self._left))
 
     async def _leave(self, key: str) -> None:
         if key not in self._rooms:  # somebody may have come in the same moment
@@ -89,7 +106,7 @@ class ConnectionManager:
 
     def session_ids(self) -> list[UUID]:
         """The sessions that have a socket here."""
-        return [room.session_id for room in self._rooms.values()]
+        return [room.session_id for room in self._rooms.values() if room.sockets]
 
     def sockets(self) -> list[Socket]:
         """Every socket that has joined here, streams among them."""

@@ -205,7 +205,7 @@ class SeanceConsumer(AsyncConsumer):
         return True
 
     async def _welcome(self, room: Room, joined: Joined, command: Command, data: protocol.Join) -> None:
-        room.epoch = room.epoch or joined.epoch
+        room.begin(joined.epoch)
         first = [events.frame("user_joined", joined.joined)]
         first.append(events.frame("welcome", self._state(joined), ref=command.ref))
         if command.is_bare:

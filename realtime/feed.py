@@ -27,12 +27,19 @@ class Feed:
         self._ring: deque[Entry] = deque()
         self._keep = keep
         self._ring_after = 0  # every visible entry after this number, up to the head, is in the ring
+        self.is_resting = False
 
     def start(self, seq: int) -> list[Entry]:
-        """Set the position, once; returns what arrived meanwhile and is next."""
-        if self.head is None:
+        """Set the position, once, and again after a rest; returns what arrived meanwhile and is next."""
+        if self.head is None or (self.is_resting and seq > self.head):
             self.head = self._ring_after = seq
+            self._ring.clear()
+        self.is_resting = False
         return self._drain()
+
+    def rest(self) -> None:
+        """Nobody listens any more: what is missed from now on is repaired by nobody, and left to the next `start`."""
+        self.is_resting = True
 
     def offer(self, entry: Entry) -> list[Entry]:
         """Take an event as it arrives; returns what can be passed on now, in order."""

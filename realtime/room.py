@@ -117,8 +117,14 @@ class Room:
         self._typing: dict[UUID, tuple[str, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def begin(self, epoch: str) -> None:
+        """Somebody has a place in the log of this epoch. Whoever is here already hears of another one by the poll."""
+        if self.feed.is_resting and self.epoch != epoch:
+            self.feed, self.epoch = Feed(), epoch
+        self.epoch = self.epoch or epoch
+
     def close(self) -> None:
-        """The last socket is gone."""
+        """Nobody came back."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -71,7 +71,7 @@ async def _enter(parts: process.Process, outlet: EventStream, socket: Socket, op
     if seq is None:
         outlet.resync("epoch_changed")
         return None
-    room.epoch = room.epoch or opening.epoch
+    room.begin(opening.epoch)
     outlet.head = seq
     socket.take_place(seq)
     return room

@@ -7,6 +7,12 @@ from msgspec.structs import replace
 
 from sessions_app import events
 from sessions_app.models import SpiritTurn, TurnState
+from sessions_app.prepared import Prepared
+
+OPEN = (TurnState.ACTIVE, TurnState.QUEUED)
+_asked = Prepared(
+    lambda ids, _: SpiritTurn.objects.filter(session_id__in=ids, state__in=OPEN).values_list("session_id")
+)
 
 
 def asker(turn: SpiritTurn) -> events.PersonRef:
@@ -23,10 +29,11 @@ def turn_data(turn: SpiritTurn) -> events.TurnData:
 
 def spirits(session_ids: Iterable[UUID]) -> dict[UUID, events.WelcomeSpirit]:
     """What is being answered and what waits, in each of the sessions in which something is, as it was told last."""
-    open_ = SpiritTurn.objects.filter(session_id__in=list(session_ids), state__in=(TurnState.ACTIVE, TurnState.QUEUED))
-    rows = list(open_.select_related("message", "session").order_by("place"))
-    if not rows:
+    asked = {session_id for (session_id,) in _asked.rows_of(session_ids)}
+    if not asked:  # as nearly always
         return {}
+    open_ = SpiritTurn.objects.filter(session_id__in=asked, state__in=OPEN)
+    rows = list(open_.select_related("message", "session").order_by("place"))
     found: dict[UUID, events.WelcomeSpirit] = {}
     for row in rows:
         spirit = found.setdefault(row.session_id, events.WelcomeSpirit(None, [], []))

@@ -16,7 +16,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count
 from msgspec.structs import replace
 from uuid_utils.compat import uuid7
 
@@ -103,6 +102,12 @@ _seated = Prepared(
 # Whoever has left is looked up by the person: over the years a session has more of them than a join should read.
 _of_users = Prepared(
     lambda ids, _: Participant.objects.filter(user_id__in=ids, left_at__isnull=False).values_list(*columns(Participant))
+)
+
+_sockets = Prepared(
+    lambda ids, _: Connection.objects.filter(participant__user_id__in=ids, close_code__isnull=True).values_list(
+        "participant__user_id"
+    )
 )
 
 
@@ -320,9 +325,7 @@ def _role(session: Session, user_id: UUID, row: Participant | None, wanted: str 
 def _sockets_of(user_ids: Sequence[UUID]) -> Counter[UUID]:
     if not settings.SEANCE.rate_limits_enabled:
         return Counter()
-    rows = Connection.objects.filter(participant__user_id__in=user_ids, close_code__isnull=True)
-    counted = rows.values_list("participant__user_id").annotate(count=Count("id"))
-    return Counter({user_id: count for user_id, count in counted})
+    return Counter(user_id for (user_id,) in _sockets.rows_of(user_ids))
 
 
 def save_presence(sessions: Sequence[Session]) -> None:

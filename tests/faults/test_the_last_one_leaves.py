@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.services]
 async def test_a_room_that_was_nearly_empty_is_not_deaf(
     make_stack: MakeStack, rng: random.Random, full: bool, tell: Tell
 ) -> None:
-    stack = make_stack(HEAD_POLL_SECONDS="60")  # so that no poll heals what Redis should have brought
+    # No poll heals what Redis should have brought, and the room goes with its last one.
+    stack = make_stack(HEAD_POLL_SECONDS="60", SEAT_GRACE_SECONDS="0")
     here, there = [await off_loop(stack.server) for _ in range(2)]
     room = await off_loop(here.create_session)
     talker = await RawClient.open(there.ws(room.id))

@@ -119,7 +119,7 @@ class FeedMachine(RuleBasedStateMachine):
             reader.cursor = self.feed.head
         self.readers.append(reader)
 
-    @precondition(lambda self: self.feed.head is not None)
+    @precondition(lambda self: self.feed.head is not None and not self.feed.is_resting)
     @rule(data=st.data())
     def repair(self, data: st.DataObject) -> None:
         """A query that began a while ago, on what was there then."""
@@ -135,6 +135,14 @@ class FeedMachine(RuleBasedStateMachine):
         self.check()
         self.readers.clear()
         self.feed = Feed(keep=3)
+
+    @precondition(lambda self: self.readers)
+    @rule()
+    def go_for_a_while(self) -> None:
+        """Everybody goes, and the room is kept: nothing is repaired until somebody comes back."""
+        self.check()
+        self.readers.clear()
+        self.feed.rest()
 
     # --- What must hold -----------------------------------------------------------------------------------------------
 
@@ -190,6 +198,24 @@ def test_the_position_is_set_once() -> None:
     feed.start(9)
 
     assert seqs(feed.offer(entry(6))) == [6]
+
+
+@pytest.mark.parametrize(("heard", "replayed"), [((6, 7), [6, 7]), ((6,), None), ((7,), None), ((), None)])
+def test_after_a_rest_memory_serves_whoever_missed_nothing_that_it_missed(
+    heard: tuple[int, ...], replayed: list[int] | None
+) -> None:
+    feed = Feed()
+    feed.start(5)
+    feed.rest()
+    for seq in heard:
+        feed.offer(entry(seq))
+
+    feed.start(7)
+
+    assert (feed.head, feed.hole) == (7, False)
+    assert seqs(feed.since(5)) == replayed
+    assert seqs(feed.since(7)) == []
+    assert seqs(feed.offer(entry(8))) == [8]
 
 
 def test_the_next_goes_through_at_once_and_the_rest_waits() -> None:

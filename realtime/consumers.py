@@ -191,6 +191,7 @@ class SeanceConsumer(AsyncConsumer):
             joined = await asyncio.shield(self._joining)
         except SeanceError as refused:
             log.info("ws_join_refused", code=refused.code)
+            self._joining = None  # it knows where it was raised, which is here
             if refused.code in REFUSALS:
                 self._refuse_entry(refused, command.ref)
             self.refuse(refused, command.ref)

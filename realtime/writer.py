@@ -171,7 +171,7 @@ class Batcher(Generic[T, R]):
             with spans.span(self._title, {"seance.items": len(items)}, links=self._came_from(items)):
                 results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
         except SeanceError as refused:
-            results = [refused] * len(batch)
+            results = [refused.kept()] * len(batch)
         except Exception:
             if len(batch) > 1:  # one of them is hostile in a way that no rule foresaw: its neighbours shall not suffer
                 return [busy for entry in batch for busy in await self._commit([entry], wait=wait)]

@@ -6,7 +6,7 @@ socket is refused, a close code. Source: docs/protocol.md, sections 1.1 and 2.4.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Row(NamedTuple):
@@ -107,6 +107,12 @@ class SeanceError(Exception):
     def retryable(self) -> bool:
         """Whether the same request can succeed later."""
         return CODES[self.code].retryable
+
+    def kept(self) -> Self:
+        """The same, as a result to keep. Where it was raised is forgotten: the frames there know who keeps it, and such
+        a circle, with all that they had read, would wait for a garbage collection."""
+        self.__context__ = self.__cause__ = None
+        return self.with_traceback(None)
 
 
 class SeatLost(SeanceError):

@@ -197,7 +197,7 @@ class _Posting:
             try:
                 self.results[n] = self._post(self.drafts[n])
             except SeanceError as refused:
-                self.results[n] = refused
+                self.results[n] = refused.kept()
         Message.objects.bulk_create(self.new)
         if self.new:
             grown = {row.session_id: self.sessions[row.session_id] for row in self.new}

@@ -153,7 +153,7 @@ class _Joining:
             try:
                 places.append(self._seat(request, user_id))
             except SeanceError as refused:
-                places.append(refused)
+                places.append(refused.kept())
         self._write()
         publish(self.notices)
         return self._welcomes(places)

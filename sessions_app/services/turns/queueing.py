@@ -71,7 +71,7 @@ def ask(asked: Sequence[Asked]) -> Outcome:
                 queue.add(item.message)
             except SeanceError as full:
                 full.details["message_id"] = str(item.message.id)
-                unanswered[item.message.id] = full
+                unanswered[item.message.id] = full.kept()
         notices += queue.write()
     return Outcome(notices, unanswered)
 

@@ -36,6 +36,7 @@ class Item(Protocol):
 TRIES = 4  # of an item in a crowd whose session is locked, before it takes a lane
 NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 64  # items in one transaction from which on the next waits, and for how many it waits at most
+QUIET_SECONDS = 0.04
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
@@ -139,10 +140,13 @@ class Batcher(Generic[T, R]):
             self._running = False
 
     async def _gather(self, until: float) -> None:
+        """Wait until `until`, for enough, or for a moment in which nobody comes: then all who were to come are here."""
         self._enough.clear()
-        if len(self._waiting) < ENOUGH and until > asyncio.get_running_loop().time():
+        now, count = asyncio.get_running_loop().time, -1
+        while count < len(self._waiting) < ENOUGH and (left := until - now()) > 0:
+            count = len(self._waiting)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout(min(left, QUIET_SECONDS)):
                     await self._enough.wait()
 
     def _to_lane(self, entry: Entry[T, R]) -> None:

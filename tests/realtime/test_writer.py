@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
+from realtime import writer
 from realtime.bridge import Bridge
 from realtime.writer import ENOUGH, Batcher
 from sessions_app.errors import Code, SeanceError
@@ -131,16 +133,38 @@ async def test_after_a_crowd_the_next_commit_waits_and_takes_all_who_came_meanwh
     alone = await outcomes([paused.submit(Item(HERE, "a"))])
     crowd = await outcomes([paused.submit(Item(HERE, text)) for text in "bcde"])
     at_once = loop.time() - began
-    late = [paused.submit(Item(HERE, "f"))]
-    await asyncio.sleep(0.1)
-    late.append(paused.submit(Item(HERE, "g")))
-    await outcomes(late)
+    late = []
+    for text in "fghijklmnopqrst":
+        late.append(paused.submit(Item(HERE, text)))
+        await asyncio.sleep(0.02)
+    await asyncio.wait(late[:1])
     took = loop.time() - began
+    await outcomes(late)
     bridge.close()
 
     assert (alone, crowd) == (["A"], ["B", "C", "D", "E"])
     assert at_once < 0.18 <= took
-    assert work.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
+    assert work.batches[:2] == [["a"], ["b", "c", "d", "e"]]
+    assert len(work.batches[2]) >= 5
+
+
+async def test_after_a_crowd_the_next_commit_waits_for_nobody_where_nobody_comes(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.2)  # long for a busy machine, and short of the pause
+    bridge = Bridge(4)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
+
+    await outcomes([paused.submit(Item(HERE, text)) for text in "abc"])
+    began = time.monotonic()
+    late = [paused.submit(Item(HERE, "d"))]
+    await asyncio.sleep(0.1)
+    late.append(paused.submit(Item(HERE, "e")))
+    await outcomes(late)
+    bridge.close()
+
+    assert 0.2 <= time.monotonic() - began < 10
+    assert work.batches == [["a", "b", "c"], ["d", "e"]]
 
 
 async def test_after_a_crowd_the_next_commit_waits_for_no_more_than_enough(work: Work) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,6 +20,7 @@ from sessions_app.models import (
     Invite,
     LatencyHour,
     Message,
+    Participant,
     PersonDay,
     RollupLease,
     Session,
@@ -108,6 +111,33 @@ def test_the_rollups_are_what_the_raw_rows_add_up_to(seed: int) -> None:
     assert done is not None
     assert done.sessions == 8
     check_everything()
+
+
+def test_a_session_of_many_people_is_counted_without_holding_them() -> None:
+    room, count = make_session(), 5000
+    Session.objects.update(created_at=START)
+    people = User.objects.bulk_create([User(name=f"n{number}", is_guest=True) for number in range(count)])
+    came = START + timedelta(hours=1)
+    Participant.objects.bulk_create(
+        [Participant(session=room, user=one, name="x", joined_at=came, left_at=came + timedelta(seconds=n))
+         for n, one in enumerate(people)]
+    )  # fmt: skip
+    rollup()  # what is loaded once is not counted
+    SessionRollup.objects.update(last_seq=-1)
+    gc.collect()
+
+    tracemalloc.start()
+    try:
+        done = rollup()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert done is not None
+    assert done.sessions == 1
+    found = SessionRollup.objects.get(pk=room.pk)
+    assert (found.people, found.peak, found.person_us) == (count, count - 1, sum(range(count)) * 1_000_000)
+    assert peak < 3 * 2**20, f"{peak / 2**20:.1f} MiB"  # more than 5 with all people at once
 
 
 def test_what_changes_later_is_counted_and_nothing_else_is(process_id: Any) -> None:

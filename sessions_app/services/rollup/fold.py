@@ -1,14 +1,12 @@
 """sessions_app, writes: the rollup's arithmetic: what a session's raw rows add up to. Pure: rows in, numbers out."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from heapq import heappop, heappush
+from typing import NamedTuple
 
 from sessions_app import histogram
 from sessions_app.models import TurnState
-
-Who = TypeVar("Who")
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -80,27 +78,26 @@ def latency_ms(turn: Turn) -> float | None:
 
 
 def presence(stretches: Iterable[Stretch], *, begin: datetime, end: datetime) -> Presence:
-    """People between `begin` and `end`. Whoever leaves at the moment in which another comes was not there with them."""
-    steps: list[tuple[datetime, int]] = []
-    spent, present = timedelta(), 0
+    """People between `begin` and `end`, from their stretches in the order in which these began; only those who are
+    there at the same time are kept. Whoever leaves at the moment in which another comes was not there with them."""
+    ends: list[datetime] = []
+    spent, present, peak = timedelta(), 0, 0
     for one in stretches:
         came = min(max(one.begin, begin), end)
         left = end if one.end is None else max(came, min(one.end, end))
         spent += left - came
-        present += one.end is None
-        if left > came or one.end is None:
-            steps.append((came, 1))
-            if one.end is not None:
-                steps.append((left, -1))
-    now = peak = 0
-    for _, step in sorted(steps):
-        now += step
-        peak = max(peak, now)
+        while ends and ends[0] <= came:
+            heappop(ends)
+        if one.end is None:
+            present += 1
+        elif left > came:
+            heappush(ends, left)
+        peak = max(peak, present + len(ends))
     return Presence(present, peak, spent // MICROSECOND)
 
 
 def counted(
-    spoken: Iterable[tuple[datetime, int]], turns: Sequence[Turn], invites: Sequence[Invitation]
+    spoken: Iterable[tuple[datetime, int]], turns: Iterable[Turn], invites: Iterable[Invitation]
 ) -> tuple[Count, dict[datetime, Count]]:
     """A session as a whole, and each of its hours in which anything happened. `spoken` are (hour, messages)."""
     whole, hours = Count(), dict[datetime, Count]()
@@ -130,13 +127,3 @@ def counted(
             one.invites_used += invite.uses > 0
             one.invite_joins += invite.uses
     return whole, hours
-
-
-def person_days(
-    came: Iterable[tuple[Who, datetime]], spoke: Iterable[tuple[Who, date, int]]
-) -> dict[tuple[Who, date], int]:
-    """Who came or spoke on which day, and how often they spoke."""
-    found: Counter[tuple[Who, date]] = Counter({(who, day_of(moment)): 0 for who, moment in came})
-    for who, day, messages in spoke:
-        found[who, day] += messages
-    return dict(found)

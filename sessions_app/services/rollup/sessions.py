@@ -4,13 +4,15 @@ A session's `last_seq` and `presence_version` are read before its rows: what is 
 the session is found again by the next run.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncHour
 
 from sessions_app import events
@@ -28,7 +30,10 @@ from sessions_app.models import (
     SpiritTurn,
     Stay,
 )
-from sessions_app.services.rollup.fold import Invitation, Stretch, Turn, counted, day_of, person_days, presence
+from sessions_app.services.rollup import people
+from sessions_app.services.rollup.fold import Invitation, Stretch, Turn, counted, day_of, presence
+
+CHUNK = 1000  # rows that are read ahead
 
 
 def changed(limit: int, after: UUID | None) -> list[UUID]:
@@ -55,99 +60,88 @@ def prepare(ids: Sequence[UUID]) -> None:
 def count_sessions(ids: Sequence[UUID]) -> None:
     """Count these sessions anew, and mark the days that this changes. Within a transaction."""
     rollups = {row.session_id: row for row in SessionRollup.objects.select_for_update().filter(pk__in=ids)}
-    sessions = list(Session.objects.filter(pk__in=ids))
-    now = events.now()
-    raw = _Raw([row.id for row in sessions])
+    sessions = list(Session.objects.filter(pk__in=ids).order_by("pk"))
+    days, now = _days(ids), events.now()
+    people.count_people(ids)
+    raw = _Raw(ids)
     hours: list[SessionHour] = []
-    people: list[PersonDay] = []
     for row in sessions:
         rollup = rollups[row.id]
-        found = raw.of(row)
         rollup.last_seq, rollup.presence_version = row.last_seq, row.presence_version
         rollup.started_at, rollup.ended_at, rollup.as_of = row.created_at, row.ended_at, row.ended_at or now
-        there = presence(found.stretches, begin=row.created_at, end=rollup.as_of)
+        there = presence(raw.stretches(row.id), begin=row.created_at, end=rollup.as_of)
         rollup.present, rollup.peak, rollup.person_us = there.present, there.peak, there.person_us
-        rollup.people = found.people
-        whole, by_hour = counted(found.spoken, found.turns, found.invites)
+        rollup.people = raw.people.get(row.id, 0)
+        whole, by_hour = counted(raw.spoken.of(row.id), raw.turns(row.id), raw.invites(row.id))
         for name, value in whole.as_dict().items():
             setattr(rollup, name, value)
         hours += [SessionHour(session=row, hour=hour, **one.as_dict()) for hour, one in sorted(by_hour.items())]
-        people += [
-            PersonDay(session=row, user_id=who, day=day, messages=messages)
-            for (who, day), messages in found.days.items()
-        ]
-    _mark_days(ids, sessions, hours, people)
     SessionHour.objects.filter(session__in=ids).delete()
-    PersonDay.objects.filter(session__in=ids).delete()
     SessionHour.objects.bulk_create(hours, batch_size=1000)
-    PersonDay.objects.bulk_create(people, batch_size=1000)
     names = [field.name for field in SessionRollup._meta.concrete_fields if not field.primary_key]
     # Each is there. An upsert is made several times faster than `bulk_update`, which has a CASE for every field.
     SessionRollup.objects.bulk_create(
         rollups.values(), batch_size=100, update_conflicts=True, unique_fields=["session"], update_fields=names
     )
+    mark_days(days | _days(ids) | {day_of(at) for row in sessions for at in (row.created_at, row.ended_at) if at})
 
 
-class _Found:
-    """One session's raw rows."""
+class _Rows:
+    """Rows of several sessions in the order of their ids, handed out in that order and not kept: a session may have
+    had a hundred thousand people."""
 
-    def __init__(self, raw: "_Raw", row: Session) -> None:
-        stays = [Stretch(*one) for one in raw.stays[row.id]]
-        self.stretches = stays + [Stretch(came, left) for _, came, left in raw.participants[row.id]]
-        self.spoken = [(hour, n) for hour, _, n in raw.messages[row.id]]
-        self.turns = [Turn(*one) for one in raw.turns[row.id]]
-        self.invites = [Invitation(*one) for one in raw.invites[row.id]]
-        came = [(user, came) for user, came, _ in raw.participants[row.id]] + raw.came[row.id]
-        spoke = [(user, day_of(hour), n) for hour, user, n in raw.messages[row.id] if user is not None]
-        self.days = person_days(came, spoke)
-        # A host may speak over REST without ever taking a seat.
-        self.people = len({user for user, *_ in came} | {user for user, *_ in spoke})
+    def __init__(self, rows: QuerySet[Any, Any]) -> None:
+        self._groups = groupby(rows.iterator(CHUNK), key=itemgetter(0))
+        self._next = next(self._groups, None)
+
+    def of(self, session: UUID) -> Iterator[tuple[Any, ...]]:
+        """Those of one session, without its id."""
+        while self._next is not None and self._next[0] < session:
+            self._next = next(self._groups, None)
+        if self._next is not None and self._next[0] == session:
+            yield from (row[1:] for row in self._next[1])
 
 
 class _Raw:
-    """The raw rows of some sessions, by session."""
+    """The raw rows of some sessions."""
 
     def __init__(self, ids: Sequence[UUID]) -> None:
-        said = Message.objects.filter(session__in=ids, is_spirit=False).annotate(
-            hour=TruncHour("timestamp", tzinfo=UTC)
+        said = Message.objects.filter(session__in=ids, is_spirit=False)
+        hours = said.annotate(hour=TruncHour("timestamp", tzinfo=UTC)).order_by("session_id")
+        self.spoken = _Rows(hours.values_list("session_id", "hour").annotate(n=Count("pk")))
+        turns = SpiritTurn.objects.filter(session__in=ids).order_by("session_id")
+        self._turns = _Rows(turns.values_list("session_id", "created_at", "ended_at", "state", "degraded"))
+        latest = Participant.objects.filter(session__in=ids).order_by("session_id", "joined_at")
+        self._latest = _Rows(latest.values_list("session_id", "joined_at", "left_at"))
+        former = Stay.objects.filter(participant__session__in=ids).order_by("participant__session_id", "joined_at")
+        self._former = _Rows(former.values_list("participant__session_id", "joined_at", "left_at"))
+        invites = Invite.objects.filter(session__in=ids).order_by("session_id")
+        self._invites = _Rows(invites.values_list("session_id", "created_at", "uses"))
+        there = PersonDay.objects.filter(session__in=ids).values_list("session_id")
+        self.people: dict[UUID, int] = dict(there.annotate(n=Count("user", distinct=True)))
+
+    def stretches(self, session: UUID) -> Iterator[Stretch]:
+        """In the order in which they began."""
+        return merge(
+            (Stretch(*one) for one in self._latest.of(session)),
+            (Stretch(*one) for one in self._former.of(session)),
+            key=itemgetter(0),
         )
-        self.messages = _by_session(
-            said.order_by().values_list("session", "hour", "user").annotate(n=Count("pk")).iterator(2000)
-        )
-        self.turns = _by_session(
-            SpiritTurn.objects.filter(session__in=ids)
-            .values_list("session", "created_at", "ended_at", "state", "degraded")
-            .iterator(2000)
-        )
-        self.participants = _by_session(
-            Participant.objects.filter(session__in=ids).values_list("session", "user", "joined_at", "left_at")
-        )
-        former = Stay.objects.filter(participant__session__in=ids)
-        self.stays = _by_session(former.values_list("participant__session", "joined_at", "left_at"))
-        self.came = _by_session(former.values_list("participant__session", "participant__user", "joined_at"))
-        self.invites = _by_session(Invite.objects.filter(session__in=ids).values_list("session", "created_at", "uses"))
 
-    def of(self, row: Session) -> _Found:
-        """Those of one."""
-        return _Found(self, row)
+    def turns(self, session: UUID) -> Iterator[Turn]:
+        """What was asked."""
+        return (Turn(*one) for one in self._turns.of(session))
+
+    def invites(self, session: UUID) -> Iterator[Invitation]:
+        """What was given out."""
+        return (Invitation(*one) for one in self._invites.of(session))
 
 
-def _by_session(rows: Iterable[tuple[Any, ...]]) -> defaultdict[UUID, list[Any]]:
-    found: defaultdict[UUID, list[Any]] = defaultdict(list)
-    for session, *rest in rows:
-        found[session].append(tuple(rest))
-    return found
-
-
-def _mark_days(
-    ids: Sequence[UUID], sessions: Sequence[Session], hours: Sequence[SessionHour], people: Sequence[PersonDay]
-) -> None:
-    """Before the old rows go: every day that had, or will have, something of these sessions."""
+def _days(ids: Sequence[UUID]) -> set[date]:
+    """Every day that has something of these sessions, in the rollups as they are."""
     days = {day_of(hour) for hour in SessionHour.objects.filter(session__in=ids).values_list("hour", flat=True)}
-    days |= {day_of(row.hour) for row in hours}
-    days |= {day_of(at) for row in sessions for at in (row.created_at, row.ended_at) if at is not None}
-    there = set(PersonDay.objects.filter(session__in=ids).values_list("day", flat=True)) | {row.day for row in people}
-    mark_days(days | {day - timedelta(days=back) for day in there for back in range(RETURN_DAYS + 1)})
+    there = PersonDay.objects.filter(session__in=ids).values_list("day", flat=True).distinct()
+    return days | {day - timedelta(days=back) for day in there for back in range(RETURN_DAYS + 1)}
 
 
 def mark_days(days: Iterable[date]) -> None:

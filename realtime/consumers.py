@@ -71,7 +71,8 @@ class SeanceConsumer(AsyncConsumer):
         self.socket = Socket(uuid7(), cast(Outlet, outlet or self._queue))
         self.room: Room | None = None
         self.in_flight, self.is_typing, self.voice_until = 0, False, 0.0
-        self._joining: asyncio.Future[Joined] | None = None
+        self._has_place = False
+        self._joining: asyncio.Future[Joined] | None = None  # while it is under way
         self._timers: list[asyncio.TimerHandle] = []
         code = GOING_AWAY
         structlog.contextvars.bind_contextvars(connection_id=str(self.socket.connection_id))
@@ -95,6 +96,7 @@ class SeanceConsumer(AsyncConsumer):
             await self._send({"type": "websocket.close", "code": UNAUTHORIZED})  # before the accept: HTTP 403
             return UNAUTHORIZED
         arrival = arrive(self.scope)
+        self.scope["headers"].clear()  # all that they say is in it, and they would stay as long as the socket
         await self._send({"type": "websocket.accept", "subprotocol": arrival.subprotocol})
         log.info("ws_connected")
         try:
@@ -196,6 +198,7 @@ class SeanceConsumer(AsyncConsumer):
                 self._refuse_entry(refused, command.ref)
             self.refuse(refused, command.ref)
             return False
+        self._joining, self._has_place = None, True
         self.user_id = joined.participant.user_id
         self._messages = self.process.message_pace(self.user_id)
         structlog.contextvars.bind_contextvars(session_id=str(self.session_id), user_id=str(self.user_id))
@@ -359,9 +362,11 @@ class SeanceConsumer(AsyncConsumer):
         self.process.hub.disconnect(self.session_id, self.socket)
         if self.is_typing:
             handlers.stop_typing(self)
+        release = Release(self.session_id, self.socket.connection_id, code in FOR_GOOD)
         if self._joining is not None:
-            release = Release(self.session_id, self.socket.connection_id, code in FOR_GOOD)
             self._joining.add_done_callback(partial(_give_back, self.process, release))
+        elif self._has_place:
+            self.process.release(release)
 
 
 def _give_back(parts: process.Process, release: Release, joined: "asyncio.Future[Joined]") -> None:

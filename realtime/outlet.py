@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where it could be compiled
 from websockets.http11 import Request
@@ -58,6 +59,58 @@ class Outlet(Protocol):
         """Drop the connection without a word."""
 
 
+class Inbox:
+    """What came for the one consumer that waits for it. An `asyncio.Queue` costs each socket 3 KB of deques."""
+
+    __slots__ = ("_messages", "_waiter")
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Message) -> None:
+        self._messages.append(message)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def qsize(self) -> int:
+        return len(self._messages)
+
+    def empty(self) -> bool:
+        return not self._messages
+
+    async def get(self) -> Message:
+        while not self._messages:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._messages.pop(0)
+
+
+class Gate:
+    """An `asyncio.Event` that is nearly always set, and costs only while it is not."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: asyncio.Event | None = None
+
+    def set(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+    def clear(self) -> None:
+        if self._event is None:
+            self._event = asyncio.Event()
+
+    async def wait(self) -> None:
+        if self._event is not None:
+            await self._event.wait()
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, and an `Outlet` at the same time; the consumer finds it in the scope's extensions.
 
@@ -72,10 +125,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _reads_itself = False
     _is_fragmented = False
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.queue, self.writable = cast(Any, Inbox()), cast(Any, Gate())
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:
             cast(dict[str, object], self.scope["extensions"])[EXTENSION] = self
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if self.handshake_complete and self.request is not None:  # which nobody needs any more, and are 3 KB
+            self.request.headers.clear()  # the parser, which goes on, has a hold of it
+            self.request, self.response = cast(Any, None), cast(Any, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

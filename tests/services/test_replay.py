@@ -26,7 +26,7 @@ from sessions_app.services.messages import delete_message
 from sessions_app.services.sessions import end_session, update_session
 from sessions_app.services.turns import cancel_question, fail
 from tests.services.helpers import make_account, make_process, make_session, say, sit
-from tests.services.test_turns import reply, take
+from tests.services.turns.steps import reply, take
 
 pytestmark = pytest.mark.django_db
 

@@ -27,7 +27,7 @@ from sessions_app.services.rollup import rollup
 from sessions_app.services.sessions import delete_session, end_session
 from tests.commands.test_commands import run, run_json
 from tests.services.helpers import make_account, make_process, make_session, say, sit, with_settings
-from tests.services.test_turns import reply, take
+from tests.services.turns.steps import reply, take
 
 pytestmark = pytest.mark.django_db
 

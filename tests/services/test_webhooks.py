@@ -41,7 +41,7 @@ from sessions_app.webhooks.signing import headers, new_secret
 from sessions_app.webhooks.targets import Forbidden, check_url
 from tests.docs.pages import OPERATIONS, blocks
 from tests.services.helpers import hang_up, make_account, make_process, make_session, say, sit, with_settings
-from tests.services.test_turns import reply, take
+from tests.services.turns.steps import reply, take
 
 GOOD = Outcome(True, 200, "", 0.1)
 BAD = Outcome(False, 500, "refused", 0.1)

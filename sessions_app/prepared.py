@@ -5,7 +5,7 @@ each database vendor and only binds new values; the ORM stays the one place wher
 psycopg's own are the fields' Python types, so PostgreSQL answers in binary; SQLite's go through Django's converters.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
@@ -64,13 +64,7 @@ class Prepared:
     def rows(self, *ids: UUID, numbers: Sequence[int] = (), **fixed: object) -> list[tuple[Any, ...]]:
         """The rows, with values of the fields' Python types."""
         connection = connections[replica.alias()]
-        key = (connection.vendor, len(ids), *fixed.items())
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = _compile(self._build(_IDS[: len(ids)], _NUMBERS, **fixed))
-            if self._key_share and connection.vendor == "postgresql":
-                plan = plan._replace(sql=f"{plan.sql} FOR KEY SHARE")
-            self._plans[key] = plan
+        plan = self._plan(connection.vendor, len(ids), fixed)
         bound = plan.bind(ids, numbers)
         if connection.vendor == "postgresql":
             with connection.wrap_database_errors:
@@ -86,10 +80,43 @@ class Prepared:
         """The rows for any number of ids: they are filled up to a power of two, so that there are few plans."""
         wanted, found = list(dict.fromkeys(ids)), []
         for start in range(0, len(wanted), LARGEST):
-            part = wanted[start : start + LARGEST]
-            room = 1 << (len(part) - 1).bit_length()
-            found += self.rows(*part, *part[-1:] * (room - len(part)), **fixed)
+            found += self.rows(*_filled(wanted[start : start + LARGEST]), **fixed)
         return found
+
+    def stream(self, ids: Sequence[UUID], *, name: str, chunk: int) -> Iterator[tuple[Any, ...]]:
+        """The rows for up to `LARGEST` ids, one after the other, of which only a chunk is held.
+
+        Within a transaction, on the first database; `name` is unlike that of any other stream that is open there. It is
+        always the same for the same query: a name of its own for each time, as Django has it, fills psycopg's caches.
+        """
+        filled = _filled(ids)
+        plan = self._plan(connection.vendor, len(filled), {})
+        bound = plan.bind(filled, ())
+        if connection.vendor == "postgresql":
+            with connection.wrap_database_errors, psycopg.ServerCursor(connection.connection, name) as cursor:
+                cursor.execute(plan.sql, bound, binary=True)
+                while found := cursor.fetchmany(chunk):
+                    yield from found
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(plan.sql, bound)
+            while found := cursor.fetchmany(chunk):
+                yield from plan.convert(found)
+
+    def _plan(self, vendor: str, count: int, fixed: Mapping[str, object]) -> _Plan:
+        key = (vendor, count, *fixed.items())
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = _compile(self._build(_IDS[:count], _NUMBERS, **fixed))
+            if self._key_share and vendor == "postgresql":
+                plan = plan._replace(sql=f"{plan.sql} FOR KEY SHARE")
+            self._plans[key] = plan
+        return plan
+
+
+def _filled(ids: Sequence[UUID]) -> list[UUID]:
+    room = 1 << (len(ids) - 1).bit_length()
+    return [*ids, *([ids[-1]] * (room - len(ids)))]
 
 
 cursor_class: type[psycopg.Cursor[Any]] = psycopg.Cursor  # what watches statements replaces it

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import TruncHour
 
 from sessions_app import events
@@ -30,6 +30,7 @@ from sessions_app.models import (
     SpiritTurn,
     Stay,
 )
+from sessions_app.prepared import Prepared
 from sessions_app.services.rollup import people
 from sessions_app.services.rollup.fold import Invitation, Stretch, Turn, counted, day_of, presence
 
@@ -86,12 +87,50 @@ def count_sessions(ids: Sequence[UUID]) -> None:
     mark_days(days | _days(ids) | {day_of(at) for row in sessions for at in (row.created_at, row.ended_at) if at})
 
 
+# Each in the order of the sessions' ids.
+_spoken = Prepared(
+    lambda ids, _: (
+        Message.objects.filter(session__in=ids, is_spirit=False)
+        .annotate(hour=TruncHour("timestamp", tzinfo=UTC))
+        .order_by("session_id")
+        .values_list("session_id", "hour")
+        .annotate(n=Count("pk"))
+    )
+)
+_turns = Prepared(
+    lambda ids, _: (
+        SpiritTurn.objects.filter(session__in=ids)
+        .order_by("session_id")
+        .values_list("session_id", "created_at", "ended_at", "state", "degraded")
+    )
+)
+_latest = Prepared(
+    lambda ids, _: (
+        Participant.objects.filter(session__in=ids)
+        .order_by("session_id", "joined_at")
+        .values_list("session_id", "joined_at", "left_at")
+    )
+)
+_former = Prepared(
+    lambda ids, _: (
+        Stay.objects.filter(participant__session__in=ids)
+        .order_by("participant__session_id", "joined_at")
+        .values_list("participant__session_id", "joined_at", "left_at")
+    )
+)
+_invites = Prepared(
+    lambda ids, _: (
+        Invite.objects.filter(session__in=ids).order_by("session_id").values_list("session_id", "created_at", "uses")
+    )
+)
+
+
 class _Rows:
     """Rows of several sessions in the order of their ids, handed out in that order and not kept: a session may have
     had a hundred thousand people."""
 
-    def __init__(self, rows: QuerySet[Any, Any]) -> None:
-        self._groups = groupby(rows.iterator(CHUNK), key=itemgetter(0))
+    def __init__(self, query: Prepared, ids: Sequence[UUID], name: str) -> None:
+        self._groups = groupby(query.stream(ids, name=name, chunk=CHUNK), key=itemgetter(0))
         self._next = next(self._groups, None)
 
     def of(self, session: UUID) -> Iterator[tuple[Any, ...]]:
@@ -106,17 +145,11 @@ class _Raw:
     """The raw rows of some sessions."""
 
     def __init__(self, ids: Sequence[UUID]) -> None:
-        said = Message.objects.filter(session__in=ids, is_spirit=False)
-        hours = said.annotate(hour=TruncHour("timestamp", tzinfo=UTC)).order_by("session_id")
-        self.spoken = _Rows(hours.values_list("session_id", "hour").annotate(n=Count("pk")))
-        turns = SpiritTurn.objects.filter(session__in=ids).order_by("session_id")
-        self._turns = _Rows(turns.values_list("session_id", "created_at", "ended_at", "state", "degraded"))
-        latest = Participant.objects.filter(session__in=ids).order_by("session_id", "joined_at")
-        self._latest = _Rows(latest.values_list("session_id", "joined_at", "left_at"))
-        former = Stay.objects.filter(participant__session__in=ids).order_by("participant__session_id", "joined_at")
-        self._former = _Rows(former.values_list("participant__session_id", "joined_at", "left_at"))
-        invites = Invite.objects.filter(session__in=ids).order_by("session_id")
-        self._invites = _Rows(invites.values_list("session_id", "created_at", "uses"))
+        self.spoken = _Rows(_spoken, ids, "spoken")
+        self._turns = _Rows(_turns, ids, "turns")
+        self._latest = _Rows(_latest, ids, "latest")
+        self._former = _Rows(_former, ids, "former")
+        self._invites = _Rows(_invites, ids, "invites")
         there = PersonDay.objects.filter(session__in=ids).values_list("session_id")
         self.people: dict[UUID, int] = dict(there.annotate(n=Count("user", distinct=True)))
 

@@ -7,6 +7,7 @@ import random
 import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -34,6 +35,8 @@ from sessions_app.services.departures import erase
 from sessions_app.services.measures import Key, add_measures
 from sessions_app.services.messages import Draft, post_message
 from sessions_app.services.rollup import lease, refresh, rollup
+from sessions_app.services.rollup.sessions import changed, count_sessions, prepare
+from sessions_app.services.sessions import delete_session, end_session
 from tests.services.helpers import hang_up, make_account, make_guest, make_session, say, sit
 from tests.services.worlds import START, percentile_by_hand, presence_by_day, scatter
 
@@ -138,6 +141,26 @@ def test_a_session_of_many_people_is_counted_without_holding_them() -> None:
     found = SessionRollup.objects.get(pk=room.pk)
     assert (found.people, found.peak, found.person_us) == (count, count - 1, sum(range(count)) * 1_000_000)
     assert peak < 3 * 2**20, f"{peak / 2**20:.1f} MiB"  # more than 5 with all people at once
+
+
+@pytest.mark.parametrize("was_counted", [False, True])
+def test_a_session_that_is_deleted_while_it_is_to_be_counted_keeps_its_figures(
+    was_counted: bool, process_id: UUID
+) -> None:
+    ada = make_account("Ada")
+    room = make_session(ada)
+    sit(room, process_id, ada)
+    say(room, ada)
+    if was_counted:
+        rollup()
+    end_session(actor=ada, session_id=room.id)
+    found = changed(100, None)
+    prepare(found)
+    delete_session(actor=make_account(is_staff=True, is_superuser=True), session_id=room.id)
+
+    count_sessions(found)
+
+    assert (PersonDay.objects.count(), SessionHour.objects.count()) == (1, 1)
 
 
 def test_what_changes_later_is_counted_and_nothing_else_is(process_id: Any) -> None:

@@ -60,14 +60,17 @@ def prepare(ids: Sequence[UUID]) -> None:
 
 def count_sessions(ids: Sequence[UUID]) -> None:
     """Count these sessions anew, and mark the days that this changes. Within a transaction."""
-    rollups = {row.session_id: row for row in SessionRollup.objects.select_for_update().filter(pk__in=ids)}
+    locked = {row.session_id: row for row in SessionRollup.objects.select_for_update().filter(pk__in=ids)}
+    # What was deleted since it was found has been counted before that, and keeps its figures.
     sessions = list(Session.objects.filter(pk__in=ids).order_by("pk"))
+    if not sessions:
+        return
+    ids, rollups = [row.id for row in sessions], [locked[row.id] for row in sessions]
     days, now = _days(ids), events.now()
     people.count_people(ids)
     raw = _Raw(ids)
     hours: list[SessionHour] = []
-    for row in sessions:
-        rollup = rollups[row.id]
+    for row, rollup in zip(sessions, rollups, strict=True):
         rollup.last_seq, rollup.presence_version = row.last_seq, row.presence_version
         rollup.started_at, rollup.ended_at, rollup.as_of = row.created_at, row.ended_at, row.ended_at or now
         there = presence(raw.stretches(row.id), begin=row.created_at, end=rollup.as_of)
@@ -82,7 +85,7 @@ def count_sessions(ids: Sequence[UUID]) -> None:
     names = [field.name for field in SessionRollup._meta.concrete_fields if not field.primary_key]
     # Each is there. An upsert is made several times faster than `bulk_update`, which has a CASE for every field.
     SessionRollup.objects.bulk_create(
-        rollups.values(), batch_size=100, update_conflicts=True, unique_fields=["session"], update_fields=names
+        rollups, batch_size=100, update_conflicts=True, unique_fields=["session"], update_fields=names
     )
     mark_days(days | _days(ids) | {day_of(at) for row in sessions for at in (row.created_at, row.ended_at) if at})
 

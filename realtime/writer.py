@@ -114,10 +114,11 @@ class Batcher(Generic[T, R]):
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        now, tries = asyncio.get_running_loop().time, dict[int, int]()
+        now, tries, quiet = asyncio.get_running_loop().time, dict[int, int](), QUIET_SECONDS
         try:
             while self._waiting:
-                await self._gather(self._not_before)
+                await self._gather(self._not_before, quiet)
+                quiet = QUIET_SECONDS
                 began = now()
                 batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
                 self._size.observe(len(batch))
@@ -125,9 +126,12 @@ class Batcher(Generic[T, R]):
                 if self._pause and len(batch) >= CROWD:
                     # Not in step with the other processes, which would meet at the same locks each time.
                     self._not_before = began + self._pause * random.uniform(0.6, 1)
-                    # Again with the next ones, some times: a lane would be a transaction of its own.
+                    # Again with the next ones, some times, each after a longer wait: a lane would be a transaction of
+                    # its own.
                     tries = {id(entry): tries.get(id(entry), 0) + 1 for entry in busy}
-                    self._waiting[:0] = [entry for entry in busy if tries[id(entry)] < TRIES]
+                    again = [entry for entry in busy if tries[id(entry)] < TRIES]
+                    self._waiting[:0] = again
+                    quiet *= 2 ** max((tries[id(entry)] for entry in again), default=0)
                     busy = [entry for entry in busy if tries[id(entry)] >= TRIES]
                 for entry in busy:
                     self._to_lane(entry)
@@ -139,14 +143,14 @@ class Batcher(Generic[T, R]):
         finally:
             self._running = False
 
-    async def _gather(self, until: float) -> None:
-        """Wait until `until`, for enough, or for a moment in which nobody comes: then all who were to come are here."""
+    async def _gather(self, until: float, quiet: float) -> None:
+        """Wait until `until`, for enough, or for a time in which nobody comes: then all who were to come are here."""
         self._enough.clear()
         now, count = asyncio.get_running_loop().time, -1
         while count < len(self._waiting) < ENOUGH and (left := until - now()) > 0:
             count = len(self._waiting)
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, QUIET_SECONDS)):
+                async with asyncio.timeout(min(left, quiet)):
                     await self._enough.wait()
 
     def _to_lane(self, entry: Entry[T, R]) -> None:

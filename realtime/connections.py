@@ -22,7 +22,7 @@ from realtime.outlet import framed
 from realtime.room import LAG_BYTES, Room, Socket
 from sessions_app import events
 from sessions_app.errors import SeanceError
-from sessions_app.publish import Notice
+from sessions_app.publish import REWRITTEN, Notice
 from sessions_app.selectors import history
 from sessions_app.services.presence import Head
 from sessions_app.services.turns import WAKE
@@ -132,14 +132,16 @@ class ConnectionManager:
             room = self._rooms.get(notice.session)
             if room is None or notice.event == WAKE:
                 continue
-            if notice.close:
+            if notice.event == REWRITTEN:
+                room.feed.forget()
+            elif notice.close:
                 self._close(room, notice.close, notice.close_code)
             elif notice.seq:
                 entries = room.feed.offer(_entry(notice))
                 self._deliver(room, entries)
                 if entries:  # a second copy, or one that waits for a hole, is not delivered now
                     measures.delivered(room.session_id, notice.text, len(room.live))
-                if room.feed.hole:
+                if room.feed.hole and room.sockets:
                     self._expect(room)
             else:
                 self._pass_state(room, notice)
@@ -150,6 +152,8 @@ class ConnectionManager:
         With `after_seq` the whole log after it is sent; returns False where that is not possible.
         """
         place = socket.cursor
+        if room.feed.is_resting and place > (room.feed.head or 0):
+            room.moves.clear()  # their end may be among what was missed
         room.feed.start(place)
         if socket.participant_id is not None:
             metrics.SOCKETS.inc()

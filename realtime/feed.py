@@ -50,6 +50,8 @@ class Feed:
             self._pass(entry)
             return [entry]
         if entry.seq > self.head:
+            if self.is_resting and len(self._early) >= self._keep:  # nobody fills the hole: the next `start` does
+                self._early.clear()
             self._early.setdefault(entry.seq, entry)
         return self._drain()
 
@@ -63,6 +65,11 @@ class Feed:
         if self.head is not None and self.head < upto:
             self.head = upto
         return ready + self._drain()
+
+    def forget(self) -> None:
+        """What was passed on is not remembered: what is stored of it was rewritten."""
+        self._ring.clear()
+        self._ring_after = self.head or 0
 
     def restart(self, seq: int) -> None:
         """Forget everything: the log is another one now (its epoch changed)."""

@@ -119,8 +119,9 @@ class Room:
 
     def begin(self, epoch: str) -> None:
         """Somebody has a place in the log of this epoch. Whoever is here already hears of another one by the poll."""
-        if self.feed.is_resting and self.epoch != epoch:
+        if self.epoch != epoch and self.feed.is_resting and not any(one.is_in for one in self.sockets.values()):
             self.feed, self.epoch = Feed(), epoch
+            self.moves.clear()
         self.epoch = self.epoch or epoch
 
     def close(self) -> None:

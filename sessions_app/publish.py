@@ -20,6 +20,7 @@ from sessions_app import events, outbox
 log = structlog.get_logger(__name__)
 
 MESSAGE_TYPE = "seance.notices"
+REWRITTEN = "log_rewritten"  # told to nobody: what a process remembers of the session's log is no longer what is stored
 
 
 class Notice(msgspec.Struct, frozen=True, array_like=True):

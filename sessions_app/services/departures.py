@@ -9,7 +9,7 @@ from django.db.models import Q
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Identity, Message, Participant, Report, Session, User
-from sessions_app.publish import Notice, publish
+from sessions_app.publish import REWRITTEN, Notice, publish
 from sessions_app.services.hosts import follow
 from sessions_app.services.log import lock_sessions
 from sessions_app.services.rollup import mark_stale
@@ -96,5 +96,6 @@ def _erase(actor: User) -> User:
     Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
     Participant.objects.filter(user=actor).update(name=ERASED)
     mark_stale(places)
-    publish(notices)
+    rewritten = [Notice(str(place), REWRITTEN, "") for place in places.values_list("pk", flat=True).distinct()]
+    publish([*notices, *rewritten])
     return actor

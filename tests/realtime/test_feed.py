@@ -218,6 +218,30 @@ def test_after_a_rest_memory_serves_whoever_missed_nothing_that_it_missed(
     assert seqs(feed.offer(entry(8))) == [8]
 
 
+def test_after_a_hole_a_resting_feed_keeps_no_more_than_it_would_remember() -> None:
+    feed = Feed(keep=4)
+    feed.start(0)
+    feed.rest()
+    for seq in range(2, 40):
+        feed.offer(entry(seq))
+
+    assert len(feed._early) <= 4
+    feed.start(39)
+    assert (feed.hole, feed.since(38)) == (False, None)
+
+
+def test_what_was_rewritten_is_not_replayed_from_memory() -> None:
+    feed = Feed()
+    feed.start(0)
+    feed.offer(entry(1))
+
+    feed.forget()
+    feed.offer(entry(2))
+
+    assert feed.since(0) is None
+    assert seqs(feed.since(1)) == [2]
+
+
 def test_the_next_goes_through_at_once_and_the_rest_waits() -> None:
     feed = Feed()
     feed.start(0)

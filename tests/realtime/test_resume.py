@@ -12,6 +12,8 @@ from tests.realtime.client import Place, Sitter, Told
 
 pytestmark = pytest.mark.processes
 
+FORGOTTEN = 1.3  # seconds after which the room of the last one is closed, with what it remembered
+
 
 async def back(place: Place, room: Opened, *, epoch: str, after_seq: int, **join: Any) -> tuple[Sitter, list[Told]]:
     """Come back with a position; all that comes up to `resumed` or `resync_required`, without one's own first two."""
@@ -69,6 +71,7 @@ async def test_a_replay_from_the_database_is_the_same_as_one_from_memory(quick: 
     for sitter in quick.sockets:
         await sitter.close()
     quick.sockets.clear()
+    await asyncio.sleep(FORGOTTEN)
 
     _, from_database = await back(quick, room, epoch=epoch, after_seq=0)
 
@@ -84,6 +87,7 @@ async def test_a_deleted_message_is_left_out(emptied: bool, quick: Place) -> Non
     await host.expect("message_deleted")
     if emptied:
         await host.close()
+        await asyncio.sleep(FORGOTTEN)
 
     sitter, missed = await back(quick, room, epoch=epoch, after_seq=0)
 
@@ -93,6 +97,22 @@ async def test_a_deleted_message_is_left_out(emptied: bool, quick: Place) -> Non
     history = quick.server.http("GET", f"/api/sessions/{room.id}/history").data
     assert [message["seq"] for message in history] == [1, 3]
     assert [message["seq"] for message in sitter.heard[1].data.recent] == [1, 3]
+
+
+async def test_who_was_erased_is_nobody_in_a_replay_from_memory(quick: Place) -> None:
+    room, ada, bob = quick.server.create_session(), quick.guest("Ada"), quick.guest("Bob")
+    asker = await quick.connect(room.id)
+    epoch = (await asker.join(token=ada.token)).epoch
+    await asker.say("It was me")
+    (await quick.sit(room.id, token=bob.token)).cut()
+    await asyncio.sleep(0.3)
+    assert quick.server.http("DELETE", "/api/auth/me", token=ada.token).status == 200
+    await asker.closed()
+
+    _, missed = await back(quick, room, epoch=epoch, after_seq=0, token=bob.token)
+
+    (said,) = [told for told in missed if told.event == "message_received"]
+    assert (said.data.user_id, said.data.user_name) == (None, "Someone")
 
 
 async def test_a_foreign_epoch_must_resync(quick: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -22,7 +23,9 @@ from realtime.bus import Bus
 from realtime.connections import ConnectionManager
 from realtime.outlet import Outlet, unframed
 from realtime.room import Socket
+from sessions_app import events, publish
 from sessions_app.publish import Notice
+from sessions_app.services.presence import Head
 
 KEPT = 0.2
 
@@ -89,6 +92,11 @@ def seen(socket: Socket) -> list[int]:
     return [frame["seq"] for frame in frames if "event" not in frame]
 
 
+def told(socket: Socket) -> list[str]:
+    """The names of the other frames."""
+    return [frame.get("event") for frame in map(json.loads, map(unframed, cast("Any", socket.outlet).frames))]
+
+
 @pytest.fixture
 async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     layer = InMemoryChannelLayer()
@@ -139,6 +147,36 @@ async def test_a_log_of_another_epoch_is_not_continued(house: House) -> None:
 
     assert seen(back) == [2, 3]
     assert house.log.asked == 1
+
+
+async def test_a_stream_that_comes_in_while_the_epoch_changes_is_told(house: House) -> None:
+    house.go(await house.come(5))
+    stream = Socket(uuid7(), cast("Outlet", Written()))
+    room = await house.hub.connect(house.session, stream)
+    room.begin("one")
+    stream.take_place(5)
+    await house.come(2, epoch="two")
+    await house.hub.attach(room, stream, None)
+
+    await house.hub.compare({house.session: Head(2, "two")})
+
+    assert "resync_required" in told(stream)
+
+
+@pytest.mark.parametrize("is_missed", [False, True])
+async def test_a_cancelled_script_is_not_played_to_who_comes_back(is_missed: bool, house: House) -> None:
+    turn, first = uuid7(), await house.come(0)
+    moves = [{"t_ms": 0, "travel_ms": 8000, "dwell_ms": 1000, "x": 0.5, "y": 0.5}]
+    move = events.SpiritMove(turn, datetime.now(UTC), moves)
+    house.hub.broadcast([publish.notice(house.session, "spirit_move", move)])
+    house.go(first)
+    if not is_missed:
+        cancelled = events.SpiritCancelled(turn, uuid7(), None)
+        house.hub.broadcast([publish.notice(house.session, "spirit_cancelled", cancelled, seq=1)])
+
+    back = await house.come(1)
+
+    assert "spirit_move" not in told(back)
 
 
 async def test_a_room_to_which_nobody_comes_back_is_closed(house: House) -> None:

@@ -15,8 +15,8 @@ from tests.harness.server import Server
 
 pytestmark = pytest.mark.processes
 
-FIRST, MORE, AT_ONCE = 40, 240, 8
-SAID, WORDS = 50, "What was it that you wanted to tell us? " * 10
+FIRST, MORE, AT_ONCE = 30, 120, 8
+SAID, WORDS = 30, "What was it that you wanted to tell us? " * 12
 
 
 async def test_a_connection_keeps_nothing_of_its_welcome_or_its_handshake(make_stack: MakeStack) -> None:

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from realtime import writer
 from realtime.bridge import Bridge
-from realtime.writer import ENOUGH, Batcher
+from realtime.writer import ENOUGH, TRIES, Batcher
 from sessions_app.errors import Code, SeanceError
 from sessions_app.services.log import Busy
 
@@ -165,6 +165,24 @@ async def test_after_a_crowd_the_next_commit_waits_for_nobody_where_nobody_comes
 
     assert 0.2 <= time.monotonic() - began < 10
     assert work.batches == [["a", "b", "c"], ["d", "e"]]
+
+
+async def test_what_stays_locked_in_a_crowd_is_tried_again_after_longer_waits_and_then_in_a_lane(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.02)
+    bridge = Bridge(4)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
+    work.locked.add(HERE)
+    work.unlocked.set()
+
+    began = time.monotonic()
+    await outcomes([paused.submit(Item(HERE, text)) for text in "abc"])
+    took = time.monotonic() - began
+    bridge.close()
+
+    assert [wait for _, wait in work.calls] == [False] * TRIES + [True]
+    assert took >= 0.02 * (2 + 4 + 8)
 
 
 async def test_after_a_crowd_the_next_commit_waits_for_no_more_than_enough(work: Work) -> None:

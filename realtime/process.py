@@ -54,6 +54,7 @@ class Process:
         self.slow_bridge = Bridge(2)
         self.probe_bridge = Bridge(2)
         self.limits_bridge = Bridge(2)
+        self.door_bridge = Bridge(2)  # nor do those who are in wait for those who knock
         self.bus = Bus(str(self.id), enabled=bool(settings.SEANCE.redis_url))
         self.hub = ConnectionManager(self.bridge, self.bus)
         self.posts: Batcher[Draft, Posted] = Batcher(self.bridge, post_messages, name="post")
@@ -82,14 +83,12 @@ class Process:
         return pace
 
     async def count(self, *counts: tuple[str, str]) -> None:
-        """Count one more of limits of the table, each for its key; raises `RATE_LIMITED`. Only a shared count is worth
-        a thread."""
-        if not settings.SEANCE.rate_limits_enabled:
-            return
-        if limits.engine().is_shared:
-            await self.limits_bridge.call(limits.hit_all, *counts)
-        else:
-            limits.hit_all(*counts)
+        """Count one more of limits of the table, each for its key; raises `RATE_LIMITED`. Only a round trip is worth a
+        thread."""
+        for name, key in counts:
+            if not limits.hit_at_once(name, key):
+                bridge = self.door_bridge if limits.TABLE[name].scope == "address" else self.limits_bridge
+                await bridge.call(limits.hit, name, key)
 
     async def start(self) -> None:
         """Enter the process in the book and begin."""
@@ -162,6 +161,7 @@ class Process:
         except Exception as error:  # noqa: BLE001  the lease ends what could not be said
             log.warning("unregister_failed", error=type(error).__name__)
         self.probe_bridge.close()
+        self.door_bridge.close()
         self.limits_bridge.close()
         self.slow_bridge.close()
         self.http_bridge.close()

@@ -16,6 +16,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from sessions_app import redis_links
+from sessions_app.leases import Leases
 
 log = structlog.get_logger(__name__)
 
@@ -25,28 +26,29 @@ parse = cache(parse_many)
 
 
 class Engine:
-    """Counts; atomic, from any thread. `is_shared` says that counting is a round trip."""
+    """Counts; atomic, from any thread. What counts for all processes is taken from Redis in leases. What is `strict` is
+    counted one by one, and here too: a Redis that goes away, or comes back empty, makes nobody begin anew.
+    """
 
     def __init__(self, redis_url: str) -> None:
         self.is_shared = bool(redis_url)
         self._url = redis_url
         self._near = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._far: SlidingWindowCounterRateLimiter | None = None
+        self._leases = Leases()
         self._is_away, self._ask_at = False, 0.0
 
     def hit(self, rates: str, key: tuple[str, ...], *, strict: bool = False) -> float:
-        """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room.
-
-        A strict count is kept here too: a Redis that goes away, or comes back empty, makes nobody begin anew.
-        """
+        """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room."""
         items = parse(rates)
+        if strict and self.is_shared:
+            return _hit(self._near, items, key) or self._ask(lambda limiter: _hit(limiter, items, key), float)
+        known = None if strict else self.hit_at_once(rates, key)
+        return self._lease(items, key) if known is None else known
 
-        def near() -> float:
-            return _hit(self._near, items, key)
-
-        if not strict or not self.is_shared:
-            return self._ask(lambda limiter: _hit(limiter, items, key), near)
-        return near() or self._ask(lambda limiter: _hit(limiter, items, key), float)
+    def hit_at_once(self, rates: str, key: tuple[str, ...]) -> float | None:
+        """The same where it takes no round trip, of what is not strict; else None, and nothing is counted."""
+        return self._leases.take(key) if self.is_shared else _hit(self._near, parse(rates), key)
 
     def forget(self, rates: str, key: tuple[str, ...]) -> None:
         """Begin anew."""
@@ -56,7 +58,24 @@ class Engine:
                 limiter.clear(item, *key)
 
         clear(self._near)
+        self._leases.drop(key)
         self._ask(clear, lambda: None)
+
+    def _lease(self, items: list[RateLimitItem], key: tuple[str, ...]) -> float:
+        wanted = self._leases.wanted(key, min(item.amount for item in items))
+
+        def count(limiter: SlidingWindowCounterRateLimiter) -> tuple[int, float]:
+            cost = wanted
+            while cost > 1 and not _hit_several(limiter, items, key, cost):
+                cost //= 2
+            if cost > 1:
+                return cost, 0.0
+            seconds = _hit(limiter, items, key)
+            return int(not seconds), seconds
+
+        counted, seconds = self._ask(count, lambda: count(self._near))
+        self._leases.granted(key, wanted, counted, seconds)
+        return seconds
 
     def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R], near: Callable[[], R]) -> R:
         """Work with the shared count, or where there is none do what is to be done here."""
@@ -89,3 +108,11 @@ def _hit(limiter: SlidingWindowCounterRateLimiter, items: list[RateLimitItem], k
         if not limiter.hit(item, *key):
             return max(0.05, limiter.get_window_stats(item, *key).reset_time - time.time())
     return 0.0
+
+
+def _hit_several(
+    limiter: SlidingWindowCounterRateLimiter, items: list[RateLimitItem], key: tuple[str, ...], cost: int
+) -> bool:
+    if len(items) > 1 and not all(limiter.test(item, *key, cost=cost) for item in items):
+        return False  # else the first would count what the second refuses
+    return all(limiter.hit(item, *key, cost=cost) for item in items)

@@ -58,9 +58,23 @@ TABLE: Mapping[str, Limit] = {
 def hit(name: str, key: str) -> None:
     """Count one more for this key; raises `RATE_LIMITED` with `retry_after_ms` where it is too many."""
     if settings.SEANCE.rate_limits_enabled:
-        seconds = engine().hit(rates_of(name), (name, counted(name, key)), strict=TABLE[name].strict)
-        if seconds > 0:
-            raise SeanceError(Code.RATE_LIMITED, retry_after_ms=max(1, round(seconds * 1000)))
+        _refuse(engine().hit(rates_of(name), (name, counted(name, key)), strict=TABLE[name].strict))
+
+
+def hit_at_once(name: str, key: str) -> bool:
+    """The same where that takes no round trip; returns whether it is done. Nothing that is strict is."""
+    if not settings.SEANCE.rate_limits_enabled:
+        return True
+    if TABLE[name].strict:
+        return False
+    seconds = engine().hit_at_once(rates_of(name), (name, counted(name, key)))
+    _refuse(seconds or 0.0)
+    return seconds is not None
+
+
+def _refuse(seconds: float) -> None:
+    if seconds > 0:
+        raise SeanceError(Code.RATE_LIMITED, retry_after_ms=max(1, round(seconds * 1000)))
 
 
 def hit_all(*counts: tuple[str, str]) -> None:

@@ -69,10 +69,10 @@ async def test_comings_and_goings_leave_nothing_behind(make_stack: MakeStack, rn
 
 
 def _page_caches(stack: Stack) -> int:
-    """SQLite keeps up to 2 MB of pages for each of eight threads; they grow with the file until they are full."""
+    """SQLite keeps up to 512 KiB of pages for each of eight threads; they grow with the file until they are full."""
     if stack.backend is Backend.SERVICES:
         return 0
-    return 8 * min(2_000_000, Path(stack.database_url.removeprefix("sqlite:///")).stat().st_size)
+    return 8 * min(512 * 1024, Path(stack.database_url.removeprefix("sqlite:///")).stat().st_size)
 
 
 async def _come_and_go(server: Server, hall: Hall, rng: random.Random) -> None:

@@ -1,0 +1,196 @@
+"""Tests of sessions_app/leases, and of the engine that counts with them: few questions, and no limit exceeded."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from limits import RateLimitItem
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from sessions_app import leases
+from sessions_app.counters import Engine, parse
+from sessions_app.leases import EXACT, FULL_SECONDS, KEPT, LEASE_SECONDS, SHARE, Leases
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(leases, "time", clock)
+    return clock
+
+
+class Far(SlidingWindowCounterRateLimiter):
+    """A count for all processes, which says how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStorage())
+        self.questions = 0
+
+    def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        self.questions += 1
+        return super().hit(item, *identifiers, cost=cost)
+
+    def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        self.questions += 1
+        return super().test(item, *identifiers, cost=cost)
+
+    def counted(self, item: RateLimitItem, *identifiers: str) -> int:
+        return item.amount - self.get_window_stats(item, *identifiers).remaining
+
+
+@pytest.fixture
+def far() -> Far:
+    return Far()
+
+
+def process(far: Far, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    engine = Engine("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(engine, "_connected", lambda: far)
+    return engine
+
+
+@pytest.fixture
+def who() -> tuple[str, str]:
+    return "a-test", uuid4().hex
+
+
+def spend(engine: Engine, rates: str, who: tuple[str, str], times: int) -> int:
+    """How many of so many went through."""
+    return sum(engine.hit(rates, who) == 0.0 for _ in range(times))
+
+
+@pytest.mark.parametrize("rates", ["1000/day", "2000/hour;1000/day"])
+def test_a_process_asks_seldom_and_lets_through_what_there_is(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch, rates: str
+) -> None:
+    here = process(far, monkeypatch)
+
+    assert spend(here, rates, who, 900) == 900
+    assert far.questions < 60
+    assert spend(here, rates, who, 100) == 100
+    assert {far.counted(item, *who) for item in parse(rates)} == {1000}
+    assert spend(here, rates, who, 10) == 0
+
+
+def test_two_processes_together_let_through_no_more(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = process(far, monkeypatch), process(far, monkeypatch)
+
+    through = [spend(engine, "1000/day", who, 1) for _ in range(1200) for engine in (here, there)]
+
+    # Each asks for half as many, then half of that: what there is, is given out to the last.
+    assert sum(through) == 1000
+    assert not any(through[-600:])
+
+
+def test_a_process_that_says_little_takes_little(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [process(far, monkeypatch) for _ in range(40)]
+
+    assert all(spend(engine, "100/day", who, 1) == 1 for engine in many)
+
+    assert far.counted(parse("100/day")[0], *who) == 40
+
+
+def test_a_small_limit_is_exact_in_every_process(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = f"{EXACT - 1}/day"
+    here, there = process(far, monkeypatch), process(far, monkeypatch)
+
+    for number in range(1, 20):
+        assert spend(here if number % 3 else there, rates, who, 1) == 1
+        assert far.counted(parse(rates)[0], *who) == number
+
+
+def test_what_is_strict_is_asked_for_each(far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    here = process(far, monkeypatch)
+
+    for number in range(1, 50):
+        assert here.hit("1000/day", who, strict=True) == 0.0
+        assert far.counted(parse("1000/day")[0], *who) == number
+
+
+def test_threads_that_ask_together_get_what_there_is_and_no_more(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, gate = process(far, monkeypatch), threading.Barrier(8)
+
+    def some(_: int) -> int:
+        gate.wait(10)
+        return spend(here, "1000/day", who, 150)
+
+    with ThreadPoolExecutor(8) as threads:
+        through = sum(threads.map(some, range(8)))
+    through += spend(here, "1000/day", who, 200)
+
+    assert through == far.counted(parse("1000/day")[0], *who) == 1000
+
+
+def test_what_is_left_over_is_lost_after_a_while(clock: Clock) -> None:
+    mine = Leases()
+    assert mine.take("key") is None
+    mine.granted("key", 10, 10, 0.0)
+
+    assert [mine.take("key") for _ in range(3)] == [0.0] * 3
+    clock.now += LEASE_SECONDS + 1
+
+    assert mine.take("key") is None
+
+
+def test_who_is_refused_is_not_asked_about_again_before_the_time(clock: Clock) -> None:
+    mine = Leases()
+    mine.granted("soon", 1, 0, 5.0)
+    mine.granted("late", 1, 0, 86_400.0)
+    assert (mine.take("soon"), mine.take("late")) == (5.0, FULL_SECONDS)
+
+    clock.now += 5.0
+    assert (mine.take("soon"), mine.take("late")) == (None, FULL_SECONDS - 5)
+    clock.now += FULL_SECONDS
+    assert mine.take("late") is None
+
+
+def test_leases_grow_with_what_is_used_and_shrink_with_what_is_not(clock: Clock) -> None:
+    mine = Leases()
+    sizes = []
+    for _ in range(9):
+        sizes.append(wanted := mine.wanted("key", 1000))
+        mine.granted("key", wanted, wanted, 0.0)
+    assert sizes == [1, 2, 4, 8, 16, 32, 64, 1000 // SHARE, 1000 // SHARE]
+
+    clock.now += LEASE_SECONDS + 1
+    assert mine.wanted("key", 1000) == 50
+    clock.now += 3 * LEASE_SECONDS
+    assert mine.wanted("key", 1000) == 6
+    clock.now += 86_400
+    assert mine.wanted("key", 1000) == 1
+    assert mine.wanted("key", EXACT - 1) == 1
+
+
+def test_what_is_over_is_forgotten(clock: Clock) -> None:
+    mine = Leases()
+    for number in range(KEPT - 1):
+        mine.granted(number, 1, 1, 0.0)
+    clock.now += LEASE_SECONDS + 1
+    mine.granted("full", 1, 0, 40.0)
+
+    mine.granted("new", 2, 2, 0.0)
+
+    assert set(mine._of) == {"full", "new"}
+    assert (mine.take("full"), mine.take("new")) == (40.0, 0.0)
+    mine.drop("full")
+    assert mine.take("full") is None

@@ -14,6 +14,14 @@ from benchmarks.server import Served
 
 AT_ONCE = 32  # joins under way
 RATE = 50  # messages a second in all, in the open loop
+# As they are by default, but that people talk as fast as they can.
+LIMITED = {
+    "RATE_LIMITS_ENABLED": "true",
+    "MESSAGES_BURST": "1000",
+    "MESSAGES_PER_MINUTE": "100000",
+    "SOCKET_FRAMES_PER_MINUTE": "100000",
+    "RATE_LIMITS": "session-messages=2000/second;100000/minute",
+}
 SETTLE_SECONDS = 0.5
 STILL_COMING_SECONDS = 5.0
 
@@ -125,10 +133,28 @@ async def measure(server: Served, quick: bool, group: str) -> list[Row]:
     return rows
 
 
+async def measure_limited(server: Served, quick: bool, group: str) -> list[Row]:
+    rooms, seconds = (5, 1.0) if quick else (20, 4.0)
+    six, _ = await filled(server, rooms, 6)
+    _, delivered, ours, _ = await closed_loop(server, six, seconds)
+    lost = sum(one.closed for room in six for one in room)
+    for room in six:
+        for one in room:
+            one.transport.abort()
+    return [
+        Row(group, f"{rooms} rooms of 6, closed loop, with limits: deliveries", delivered, "1/s", True),
+        Row(group, f"{rooms} rooms of 6, closed loop, with limits: server CPU a delivery", ours, "µs"),
+        Row(group, "with limits: connections that the server closed", lost, "count"),
+    ]
+
+
 def main(quick: bool) -> None:
     backend = "PostgreSQL and Redis" if os.environ.get("REDIS_URL") else "SQLite, embedded"
     with Served() as server:
-        print_rows(asyncio.run(measure(server, quick, f"rooms, {backend}")))
+        rows = asyncio.run(measure(server, quick, f"rooms, {backend}"))
+    with Served(**LIMITED) as server:
+        rows += asyncio.run(measure_limited(server, quick, f"rooms, {backend}"))
+    print_rows(rows)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ WORDS = "my grandmother's secret recipe"
 
 
 @pytest.fixture
-def envelopes() -> Iterator[list[Any]]:
+def envelopes(tmp_path: Path) -> Iterator[list[Any]]:
     """What a Sentry on the loopback was sent: the events of its envelopes."""
     found: list[Any] = []
 
@@ -46,7 +46,7 @@ def envelopes() -> Iterator[list[Any]]:
     root = logging.getLogger()
     before = list(root.handlers)
     env = load(
-        {"SENTRY_DSN": f"http://key@127.0.0.1:{server.server_port}/7", "VAR_DIR": os.environ["VAR_DIR"]},
+        {"SENTRY_DSN": f"http://key@127.0.0.1:{server.server_port}/7", "VAR_DIR": str(tmp_path)},
         Path(os.devnull),
     )
     errors.install(env)

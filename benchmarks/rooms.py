@@ -20,7 +20,7 @@ LIMITED = {
     "MESSAGES_BURST": "1000",
     "MESSAGES_PER_MINUTE": "100000",
     "SOCKET_FRAMES_PER_MINUTE": "100000",
-    "RATE_LIMITS": "session-messages=2000/second;100000/minute",
+    "RATE_LIMITS": "session-messages=20000/10 second;100000/minute",
 }
 SETTLE_SECONDS = 0.5
 STILL_COMING_SECONDS = 5.0

@@ -41,9 +41,9 @@ class Engine:
     def hit(self, rates: str, key: tuple[str, ...], *, strict: bool = False) -> float:
         """Count one more of each of the rates; returns 0.0, or the seconds until the first that is full has room."""
         items = parse(rates)
-        if strict and self.is_shared:
+        if strict:
             return _hit(self._near, items, key) or self._ask(lambda limiter: _hit(limiter, items, key), float)
-        known = None if strict else self.hit_at_once(rates, key)
+        known = self.hit_at_once(rates, key)
         return self._lease(items, key) if known is None else known
 
     def hit_at_once(self, rates: str, key: tuple[str, ...]) -> float | None:
@@ -62,7 +62,8 @@ class Engine:
         self._ask(clear, lambda: None)
 
     def _lease(self, items: list[RateLimitItem], key: tuple[str, ...]) -> float:
-        wanted = self._leases.wanted(key, min(item.amount for item in items))
+        amount, window = min(item.amount for item in items), min(item.get_expiry() for item in items)
+        wanted = self._leases.wanted(key, amount, window)
 
         def count(limiter: SlidingWindowCounterRateLimiter) -> tuple[int, float]:
             cost = wanted
@@ -74,7 +75,8 @@ class Engine:
             return int(not seconds), seconds
 
         counted, seconds = self._ask(count, lambda: count(self._near))
-        self._leases.granted(key, wanted, counted, seconds)
+        full_for = min(seconds, RETRY_SECONDS) if self._is_away else seconds
+        self._leases.granted(key, wanted, counted, window, full_for)
         return seconds
 
     def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R], near: Callable[[], R]) -> R:

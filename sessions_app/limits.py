@@ -49,7 +49,7 @@ TABLE: Mapping[str, Limit] = {
     "handshakes": Limit("1200/minute", "address", "WebSockets opened"),
     "joins": Limit("1200/minute", "address", "attempts to join"),
     # Only of those who sit there: whoever does not must have no lever against a room.
-    "session-messages": Limit("200/second;6000/minute", "session", "messages in one session, over both doors"),
+    "session-messages": Limit("2000/10 second;6000/minute", "session", "messages in one session, over both doors"),
     "reports": Limit("20/hour", "user", "reports to staff"),
     "oauth": Limit("60/minute;600/hour", "address", "ways to an OAuth provider and back"),
 }

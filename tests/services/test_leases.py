@@ -13,7 +13,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from sessions_app import leases
 from sessions_app.counters import Engine, parse
-from sessions_app.leases import EXACT, FULL_SECONDS, KEPT, LEASE_SECONDS, SHARE, Leases
+from sessions_app.leases import ASKING_SECONDS, EXACT, FULL_SECONDS, KEPT, LEASE_SECONDS, SHARE, Leases
 
 
 class Clock:
@@ -125,6 +125,27 @@ def test_what_is_strict_is_asked_for_each(far: Far, who: tuple[str, str], monkey
         assert far.counted(parse("1000/day")[0], *who) == number
 
 
+@pytest.mark.parametrize("rates", ["60/day", "60/day;600/day"])
+def test_what_is_strict_is_counted_one_by_one_without_redis_too(who: tuple[str, str], rates: str) -> None:
+    alone, cut_off = Engine(""), Engine("redis://127.0.0.1:1/0")
+
+    for engine in (alone, cut_off):
+        assert sum(engine.hit(rates, who, strict=True) == 0.0 for _ in range(70)) == 60
+
+
+@pytest.mark.parametrize(("processes", "burst", "every"), [(12, 8, 10.0), (40, 2, 2.5)])
+def test_processes_that_all_say_a_little_at_once_are_not_refused(
+    clock: Clock, far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch,
+    processes: int, burst: int, every: float,
+) -> None:  # fmt: skip
+    many = [process(far, monkeypatch) for _ in range(processes)]
+
+    for _ in range(20):  # each time less than half of what may be said in that second
+        assert all(spend(engine, "200/second", who, burst) == burst for engine in many)
+        far.clear(parse("200/second")[0], *who)
+        clock.now += every
+
+
 def test_threads_that_ask_together_get_what_there_is_and_no_more(
     far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,56 +162,112 @@ def test_threads_that_ask_together_get_what_there_is_and_no_more(
     assert through == far.counted(parse("1000/day")[0], *who) == 1000
 
 
-def test_what_is_left_over_is_lost_after_a_while(clock: Clock) -> None:
+def test_what_one_thread_asks_for_is_not_asked_for_by_all(
+    far: Far, who: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = process(far, monkeypatch)
+    item = parse("10000/day")[0]
+    spend(here, "10000/day", who, 2023)  # the next lease is a tenth
+    before, entered, gate = far.counted(item, *who), threading.Semaphore(0), threading.Event()
+
+    def held_up(*given: object, **named: object) -> bool:
+        entered.release()
+        assert gate.wait(10)
+        return Far.hit(far, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(far, "hit", held_up)
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(here.hit, "10000/day", who) for _ in range(8)]
+        for _ in range(8):
+            assert entered.acquire(timeout=10)
+        gate.set()
+        assert [one.result(10) for one in asked] == [0.0] * 8
+
+    assert far.counted(item, *who) == before + 1000 + 7
+
+
+def grant(mine: Leases, key: str, amount: int = 1000, window: float = 60.0) -> int:
+    """Ask, and get all of it; how many were asked for."""
+    wanted = mine.wanted(key, amount, window)
+    mine.granted(key, wanted, wanted, window, 0.0)
+    return wanted
+
+
+def refuse(mine: Leases, key: str, seconds: float) -> None:
+    mine.granted(key, mine.wanted(key, 1000, 60.0), 0, 60.0, seconds)
+
+
+@pytest.mark.parametrize(("window", "holds"), [(1.0, 1.0), (60.0, LEASE_SECONDS)])
+def test_what_is_left_over_is_lost_after_a_while(clock: Clock, window: float, holds: float) -> None:
     mine = Leases()
     assert mine.take("key") is None
-    mine.granted("key", 10, 10, 0.0)
+    assert [grant(mine, "key", window=window) for _ in range(4)] == [1, 2, 4, 8]
 
+    clock.now += holds - 0.1
     assert [mine.take("key") for _ in range(3)] == [0.0] * 3
-    clock.now += LEASE_SECONDS + 1
+    clock.now += 0.2
 
     assert mine.take("key") is None
+    assert grant(mine, "key", window=window) == 4
 
 
 def test_who_is_refused_is_not_asked_about_again_before_the_time(clock: Clock) -> None:
     mine = Leases()
-    mine.granted("soon", 1, 0, 5.0)
-    mine.granted("late", 1, 0, 86_400.0)
-    assert (mine.take("soon"), mine.take("late")) == (5.0, FULL_SECONDS)
+    refuse(mine, "soon", 5.0)
+    refuse(mine, "late", 3600.0)
+    assert (mine.take("soon"), mine.take("late")) == (5.0, 3600.0)
 
     clock.now += 5.0
-    assert (mine.take("soon"), mine.take("late")) == (None, FULL_SECONDS - 5)
-    clock.now += FULL_SECONDS
+    assert (mine.take("soon"), mine.take("late")) == (None, 3595.0)
+    clock.now += FULL_SECONDS - 5.0
     assert mine.take("late") is None
 
 
 def test_leases_grow_with_what_is_used_and_shrink_with_what_is_not(clock: Clock) -> None:
     mine = Leases()
-    sizes = []
-    for _ in range(9):
-        sizes.append(wanted := mine.wanted("key", 1000))
-        mine.granted("key", wanted, wanted, 0.0)
-    assert sizes == [1, 2, 4, 8, 16, 32, 64, 1000 // SHARE, 1000 // SHARE]
+    assert [grant(mine, "key") for _ in range(9)] == [1, 2, 4, 8, 16, 32, 64, 1000 // SHARE, 1000 // SHARE]
 
     clock.now += LEASE_SECONDS + 1
-    assert mine.wanted("key", 1000) == 50
-    clock.now += 3 * LEASE_SECONDS
-    assert mine.wanted("key", 1000) == 6
+    assert grant(mine, "key") == 50
+    clock.now += 4 * LEASE_SECONDS + 1
+    assert grant(mine, "key") == 3
     clock.now += 86_400
-    assert mine.wanted("key", 1000) == 1
-    assert mine.wanted("key", EXACT - 1) == 1
+    assert grant(mine, "key") == 1
+    assert [grant(mine, "small", EXACT - 1) for _ in range(3)] == [1, 1, 1]
+
+
+def test_the_next_lease_is_no_larger_than_what_there_was_room_for(clock: Clock) -> None:
+    mine = Leases()
+    for _ in range(6):
+        grant(mine, "key")
+    mine.granted("key", mine.wanted("key", 1000, 60.0), 3, 60.0, 0.0)
+    assert grant(mine, "key") == 6
+    refuse(mine, "key", 5.0)
+    assert grant(mine, "key") == 2
+
+
+def test_a_question_without_an_answer_holds_up_nobody_s_lease_for_long(clock: Clock) -> None:
+    mine = Leases()
+    for _ in range(3):
+        grant(mine, "key")
+    assert mine.wanted("key", 1000, 60.0) == 8
+    assert [grant(mine, "key") for _ in range(2)] == [1, 1]
+
+    clock.now += ASKING_SECONDS
+
+    assert grant(mine, "key") == 8
 
 
 def test_what_is_over_is_forgotten(clock: Clock) -> None:
     mine = Leases()
     for number in range(KEPT - 1):
-        mine.granted(number, 1, 1, 0.0)
+        grant(mine, str(number))
     clock.now += LEASE_SECONDS + 1
-    mine.granted("full", 1, 0, 40.0)
+    refuse(mine, "full", 40.0)
 
-    mine.granted("new", 2, 2, 0.0)
+    grant(mine, "new")
 
     assert set(mine._of) == {"full", "new"}
-    assert (mine.take("full"), mine.take("new")) == (40.0, 0.0)
+    assert mine.take("full") == 40.0
     mine.drop("full")
     assert mine.take("full") is None

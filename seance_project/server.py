@@ -23,6 +23,7 @@ from seance_project.env import Env
 
 DRAIN_MARGIN = 2  # seconds for hooks beyond their own window
 UNSENT_BYTES = 65_536  # of one connection, in the kernel; what is more waits where it is counted
+YOUNG_OBJECTS = 10_000  # made and not gone, until garbage is looked for among them, which takes half a millisecond
 CLOSE_SECONDS = 5  # for what is still open after the drain
 M_ARENA_MAX = -8  # malloc.h
 
@@ -106,6 +107,9 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         # What was loaded stays. Else each full collection walks through all of it, 70 ms and more, and everybody waits.
         gc.freeze()
+        # Django leaves a circle of three objects for each query that it compiles: up to 4.5 MB with the 50,000 of
+        # `manage.py`, which are for loading.
+        gc.set_threshold(YOUNG_OBJECTS)
         if self.started and self.announce:
             self.announce()
 

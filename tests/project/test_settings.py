@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.db import connection
+from django.db.utils import ConnectionHandler
 
 from seance_project import databases, mail
 from seance_project.checks import (
@@ -34,6 +36,22 @@ def test_sqlite_takes_its_lock_at_begin_and_survives_a_power_cut(tmp_path: Path)
     assert default["OPTIONS"]["timeout"] == 5
     assert "synchronous=FULL" in default["OPTIONS"]["init_command"]
     assert "journal_mode=WAL" in default["OPTIONS"]["init_command"]
+
+
+@pytest.mark.django_db  # to be let through to a database of its own
+def test_a_connection_to_sqlite_keeps_little(tmp_path: Path) -> None:
+    wrapper = ConnectionHandler(databases.databases(env(tmp_path)))["default"]
+    before = _statements()
+    with wrapper.cursor() as cursor:
+        for number in range(150):
+            cursor.execute(f"SELECT {number}").fetchall()
+        assert 0 < _statements() - before < 60
+        assert cursor.execute("PRAGMA cache_size").fetchone() == (-512,)
+    wrapper.close()
+
+
+def _statements() -> int:
+    return sum(type(one).__name__ == "Statement" for one in gc.get_objects())
 
 
 def test_postgresql_waits_for_nothing_for_ever(tmp_path: Path) -> None:

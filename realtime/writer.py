@@ -35,7 +35,7 @@ class Item(Protocol):
 
 TRIES = 4  # of an item in a crowd whose session is locked, before it takes a lane
 NAMED = 20  # items of a transaction whose sessions its lines name
-CROWD, ENOUGH = 3, 64  # items in one transaction from which on the next waits, and for how many it waits at most
+CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits, and for how many it waits at most
 QUIET_SECONDS = 0.1
 
 T = TypeVar("T", bound=Item)

@@ -227,7 +227,7 @@ async def test_a_lock_that_never_comes_costs_the_others_of_its_lane_time_and_not
 
 async def test_after_a_crowd_the_next_commit_waits_for_no_more_than_enough(work: Work) -> None:
     bridge = Bridge(4)
-    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", largest=100, pause=30)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", largest=500, pause=30)
     texts = [str(number) for number in range(ENOUGH)]
 
     await outcomes([paused.submit(Item(HERE, text)) for text in "abc"])

@@ -44,8 +44,9 @@ Hosts = tuple[
     Annotated[str, Meta(pattern=r"^(\*|\.?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])$")], ...
 ]
 Origins = tuple[Annotated[str, Meta(pattern=r"^(\*|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?)$")], ...]
-# Of one to nine digits, per second, minute, hour or day; more than one is separated by semicolons.
-RATES = r"^[a-z-]{1,40}=[1-9][0-9]{0,8}/(second|minute|hour|day)(;[1-9][0-9]{0,8}/(second|minute|hour|day)){0,4}$"
+# Of one to nine digits, per second, minute, hour or day or several of them; more than one is separated by semicolons.
+_RATE = r"[1-9][0-9]{0,8}/([1-9][0-9]{0,3} )?(second|minute|hour|day)"
+RATES = rf"^[a-z-]{{1,40}}={_RATE}(;{_RATE}){{0,4}}$"
 Provider = Literal["oracle", "openai_compat", "secondary"]
 
 

@@ -84,6 +84,8 @@ WRONG = {
         "logins=0/minute",
         "logins=5/week",
         "logins=5 per minute",
+        "logins=5/0 second",
+        "logins=5/10second",
         "nothing=5/minute",
         "reads=1/day,",
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
+from seance_project.env import load
 from sessions_app import limits
 from sessions_app.addresses import client_address, counted_address
 from sessions_app.counters import Engine
@@ -128,6 +130,13 @@ def test_when_redis_is_back_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -
         engine.hit("2/day", key())
 
     assert [line["event"] for line in logs] == ["limits_with_redis"]
+
+
+@pytest.mark.parametrize("name", limits.TABLE)
+def test_what_the_table_says_can_be_said_by_a_setting(name: str, tmp_path: Path) -> None:
+    rates = limits.rates_of(name)
+
+    assert load({"RATE_LIMITS": f"{name}={rates}", "VAR_DIR": str(tmp_path)}).rate_limits == (f"{name}={rates}",)
 
 
 def test_every_rate_of_the_table_can_be_read_and_be_replaced(settings: Settings) -> None:

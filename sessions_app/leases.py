@@ -61,10 +61,10 @@ class Leases:
                 return 1
             late = now - lease.until
             size = lease.size * 2 if late < 0 else lease.size >> (1 + int(late / _time_of(window)))
-            if (size := min(size, amount // SHARE)) <= 1:
-                return 1
-            lease.asked_until = now + ASKING_SECONDS
-            return size
+            lease.size = max(1, min(size, amount // SHARE))
+            if lease.size > 1:
+                lease.asked_until = now + ASKING_SECONDS
+            return lease.size
 
     def granted(self, key: Hashable, wanted: int, counted: int, window: float, full_for: float) -> None:
         """What the answer was: `counted` of `wanted`, of which one is used now; or none, and for how many seconds."""
@@ -75,7 +75,7 @@ class Leases:
             now = time.monotonic()
             if wanted > 1:
                 lease.asked_until = 0.0
-            if now >= lease.asked_until:  # else the size is another thread's
+            if counted < wanted:
                 lease.size = max(1, counted)
             if counted:
                 left = lease.left if now < lease.until else 0  # another thread may have asked in the same moment

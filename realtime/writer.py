@@ -132,15 +132,14 @@ class Batcher(Generic[T, R]):
                     again = [entry for entry in busy if tries[id(entry)] < TRIES]
                     self._waiting[:0] = again
                     quiet *= 2 ** max((tries[id(entry)] for entry in again), default=0)
-                    # Together: one transaction waits for all their locks, and not one for each.
-                    self._to_lane([entry for entry in busy if tries[id(entry)] >= TRIES])
-                else:
-                    for entry in busy:
-                        self._to_lane([entry])
+                    busy = [entry for entry in busy if tries[id(entry)] >= TRIES]
+                for entry in busy:
+                    self._to_lane(entry)
                 if self._lanes:  # what came meanwhile for the same sessions stays behind, whether or not the lock does
                     behind = [entry for entry in self._waiting if entry[0].session_id in self._lanes]
                     self._waiting = [entry for entry in self._waiting if entry[0].session_id not in self._lanes]
-                    self._to_lane(behind)
+                    for entry in behind:
+                        self._to_lane(entry)
         finally:
             self._running = False
 
@@ -154,22 +153,19 @@ class Batcher(Generic[T, R]):
                 async with asyncio.timeout(min(left, quiet)):
                     await self._enough.wait()
 
-    def _to_lane(self, entries: list[Entry[T, R]]) -> None:
-        """Behind those of the same session; those whose session has no lane get one, together."""
-        fresh: list[Entry[T, R]] = []
-        sessions = {entry[0].session_id for entry in entries} - self._lanes.keys()
-        self._lanes.update(dict.fromkeys(sessions, fresh))
-        for entry in entries:
-            self._lanes[entry[0].session_id].append(entry)
-        if fresh:
-            self._spawn(self._run_lane(fresh, sessions))
+    def _to_lane(self, entry: Entry[T, R]) -> None:
+        session_id = entry[0].session_id
+        if session_id not in self._lanes:
+            self._lanes[session_id] = []
+            self._spawn(self._run_lane(session_id))
+        self._lanes[session_id].append(entry)
 
-    async def _run_lane(self, lane: list[Entry[T, R]], sessions: set[UUID]) -> None:
+    async def _run_lane(self, session_id: UUID) -> None:
+        lane = self._lanes[session_id]
         while lane:
             batch, lane[:] = lane[: self._largest], lane[self._largest :]
             await self._commit(batch, wait=True)
-        for session_id in sessions:
-            del self._lanes[session_id]
+        del self._lanes[session_id]
 
     def _came_from(self, items: Sequence[T]) -> Sequence[Any]:
         return [self._links.pop(id(item), None) for item in items] if self._links else ()
@@ -183,10 +179,6 @@ class Batcher(Generic[T, R]):
             with spans.span(self._title, {"seance.items": len(items)}, links=self._came_from(items)):
                 results: Sequence[R | SeanceError | None] = await self._bridge.call(self._work, items, wait=wait)
         except SeanceError as refused:
-            by_session = _by_session(batch) if wait else []
-            if len(by_session) > 1:  # the lock of one did not come: the others may have theirs
-                await asyncio.gather(*(self._commit(entries, wait=True) for entries in by_session))
-                return []
             results = [refused.kept()] * len(batch)
         except Exception:
             if len(batch) > 1:  # one of them is hostile in a way that no rule foresaw: its neighbours shall not suffer
@@ -201,13 +193,6 @@ class Batcher(Generic[T, R]):
             else:
                 entry[1](result)  # type: ignore[arg-type]  # None is a result of some work
         return busy
-
-
-def _by_session(batch: list[Entry[T, R]]) -> list[list[Entry[T, R]]]:
-    found = dict[UUID, list[Entry[T, R]]]()
-    for entry in batch:
-        found.setdefault(entry[0].session_id, []).append(entry)
-    return list(found.values())
 
 
 def _ids(work: str, items: Sequence[Item]) -> dict[str, Any]:

@@ -75,8 +75,9 @@ class Engine:
             return int(not seconds), seconds
 
         counted, seconds = self._ask(count, lambda: count(self._near))
-        full_for = min(seconds, RETRY_SECONDS) if self._is_away else seconds
-        self._leases.granted(key, wanted, counted, window, full_for)
+        if self._is_away:  # what is full here may not be full there
+            seconds = min(seconds, RETRY_SECONDS)
+        self._leases.granted(key, wanted, counted, window, seconds)
         return seconds
 
     def _ask(self, work: Callable[[SlidingWindowCounterRateLimiter], R], near: Callable[[], R]) -> R:

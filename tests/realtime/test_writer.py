@@ -45,7 +45,7 @@ class Work:
         assert self.gate.wait(10)
         if any(item.text == "hostile" for item in items):
             raise ZeroDivisionError
-        if any(item.text == "away" for item in items) or (wait and any(item.text == "never" for item in items)):
+        if any(item.text == "away" for item in items):
             raise SeanceError(Code.UNAVAILABLE)
         results: list[str | SeanceError] = []
         locked = set(self.locked)
@@ -183,46 +183,6 @@ async def test_what_stays_locked_in_a_crowd_is_tried_again_after_longer_waits_an
 
     assert [wait for _, wait in work.calls] == [False] * TRIES + [True]
     assert took >= 0.02 * (2 + 4 + 8)
-
-
-async def test_all_that_stays_locked_in_a_crowd_takes_one_lane(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.02)
-    bridge = Bridge(4)
-    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
-    others = [uuid7() for _ in range(3)]
-    work.locked.update([HERE, *others])
-
-    stuck = [paused.submit(Item(session, text)) for session, text in zip([HERE, *others, HERE], "abcde", strict=True)]
-    while (list("abcde"), True) not in work.calls:  # noqa: ASYNC110  it is called in a thread
-        await asyncio.sleep(0.01)
-    behind = [paused.submit(Item(others[0], "f")), paused.submit(Item(others[1], "g"))]
-    free = [paused.submit(Item(THERE, "x"))]
-    assert await outcomes(free) == ["X"]
-    assert not any(future.done() for future in [*stuck, *behind])
-    work.unlocked.set()
-
-    assert await outcomes([*stuck, *behind]) == list("ABCDEFG")
-    assert [texts for texts, wait in work.calls if wait] == [list("abcde"), list("fg")]
-    work.locked.clear()
-    assert await outcomes([paused.submit(Item(HERE, "h"))]) == ["H"]
-    assert work.calls[-1] == (["h"], False)  # the lane is gone
-    bridge.close()
-
-
-async def test_a_lock_that_never_comes_costs_the_others_of_its_lane_time_and_nothing_else(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.02)
-    bridge = Bridge(4)
-    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
-    work.locked.update([HERE, THERE])
-    work.unlocked.set()
-    items = [Item(HERE, "a"), Item(THERE, "never"), Item(HERE, "b")]
-
-    assert await outcomes([paused.submit(item) for item in items]) == ["A", "UNAVAILABLE", "B"]
-    bridge.close()
-
-    assert work.done == ["a", "b"]
 
 
 async def test_after_a_crowd_the_next_commit_waits_for_no_more_than_enough(work: Work) -> None:

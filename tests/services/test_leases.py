@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from sessions_app import leases
-from sessions_app.counters import Engine, parse
+from sessions_app.counters import RETRY_SECONDS, Engine, parse
 from sessions_app.leases import ASKING_SECONDS, EXACT, FULL_SECONDS, KEPT, LEASE_SECONDS, SHARE, Leases
 
 
@@ -131,6 +131,15 @@ def test_what_is_strict_is_counted_one_by_one_without_redis_too(who: tuple[str, 
 
     for engine in (alone, cut_off):
         assert sum(engine.hit(rates, who, strict=True) == 0.0 for _ in range(70)) == 60
+
+
+def test_who_is_refused_while_redis_is_away_may_ask_again_when_redis_is_asked(who: tuple[str, str]) -> None:
+    cut_off = Engine("redis://127.0.0.1:1/0")
+    assert spend(cut_off, "100/day", who, 100) == 100
+
+    waits = [cut_off.hit("100/day", who) for _ in range(3)]
+
+    assert all(RETRY_SECONDS - 1 < wait <= RETRY_SECONDS for wait in waits)
 
 
 @pytest.mark.parametrize(("processes", "burst", "every"), [(12, 8, 10.0), (40, 2, 2.5)])

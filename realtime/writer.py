@@ -33,7 +33,7 @@ class Item(Protocol):
     def session_id(self) -> UUID: ...
 
 
-TRIES = 4  # of an item in a crowd whose session is locked, before it takes a lane
+TRIES = 7  # of an item in a crowd whose session is locked, before it takes a lane
 NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits, and for how many it waits at most
 QUIET_SECONDS = 0.1

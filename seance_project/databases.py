@@ -34,7 +34,7 @@ def _sqlite(env: Env) -> dict[str, Any]:
             # Django's default BEGIN takes the lock at the first write, too late to wait for it: "database is locked".
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
-            # Of 150 that a server uses, each of a dozen connections would keep nearly all, after hours, at 6 KB each.
+            # Of 150 that a server uses, each of a dozen connections would keep nearly all, after hours.
             "cached_statements": 48,
             "init_command": SQLITE_PRAGMAS,
         },

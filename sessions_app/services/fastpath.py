@@ -1,4 +1,4 @@
-"""sessions_app, writes: the plain message on PostgreSQL, in one statement and so in one round trip.
+"""sessions_app, writes: the plain message on PostgreSQL, in one round trip.
 
 It takes the drafts to which nothing can be said against: an active session that nobody else has locked, a seated author
 with a voice, a `client_msg_id` that is new. Everything else it leaves untouched for the careful way in `messages`,
@@ -6,6 +6,7 @@ which knows every refusal by name. What it stores is what the careful way would 
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,7 +15,7 @@ import msgspec
 from django.db import connection
 
 from sessions_app import outbox
-from sessions_app.prepared import raw_cursor
+from sessions_app.prepared import pipelined, raw_cursor
 
 
 class Plain(msgspec.Struct):
@@ -38,10 +39,12 @@ class Placed(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of drafts: those that were stored, and the numbers of those whose session could be locked for it."""
+    """What became of drafts: those that were stored; the numbers of those whose session could be locked for it; and of
+    those whose answer needs no lock: stored before under this `client_msg_id`, or refused where no spirit listens."""
 
     placed: list[Placed]
     reached: set[int]
+    settled: set[int]
 
 
 # The rows are locked in the order of their ids, and those that somebody else holds are left out, so nobody waits here.
@@ -71,8 +74,10 @@ WITH drafts AS (
     UPDATE sessions s SET last_seq = h.head
     FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
 ){outbox}
-SELECT d.n, placed.seq, placed.name
-FROM drafts d JOIN locked l ON l.id = d.session_id LEFT JOIN placed ON placed.n = d.n
+SELECT d.n, placed.seq, placed.name, l.id IS NOT NULL, placed.seq IS NULL AND (l.spirit_mode = 'off' OR EXISTS (
+    SELECT 1 FROM messages m
+    WHERE m.session_id = d.session_id AND m.user_id = d.user_id AND m.client_msg_id = d.client_msg_id))
+FROM drafts d LEFT JOIN locked l ON l.id = d.session_id LEFT JOIN placed ON placed.n = d.n
 """
 # One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for.
 _ONE = """
@@ -91,7 +96,15 @@ WITH locked AS MATERIALIZED (
 ), moved AS (
     UPDATE sessions s SET last_seq = placed.seq FROM placed WHERE s.id = placed.session_id
 ){outbox}
-SELECT placed.seq, placed.name FROM locked LEFT JOIN placed ON true
+SELECT placed.seq, placed.name, l.id IS NOT NULL, placed.seq IS NULL AND (l.spirit_mode = 'off' OR EXISTS (
+    SELECT 1 FROM messages m WHERE m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s))
+FROM (SELECT) one LEFT JOIN locked l ON true LEFT JOIN placed ON true
+"""
+# Whoever waits sends this before the statement, without waiting for its answer: together they are one transaction, and
+# the lock is never held for as long as a message takes to a host that has a poor line. A statement of its own, because
+# what the other one reads must be as new as the lock. Where the spirit listens the careful way will wait.
+_WAIT = """
+SELECT 1 FROM sessions WHERE id = ANY(%s::uuid[]) AND is_active AND spirit_mode = 'off' ORDER BY id FOR NO KEY UPDATE
 """
 # For webhooks: a pointer to each message, under the message's own id. Left out of the statement where there are none.
 _OUTBOX = """, kept AS (
@@ -128,25 +141,36 @@ def is_available() -> bool:
     return connection.vendor == "postgresql"
 
 
-def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> Taken:
+def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool, wait: bool = False) -> Taken:
     """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
+
+    With `wait`, outside a transaction, it waits for silent sessions that somebody else has locked.
 
     Raises `django.db.IntegrityError` where somebody stored one of the `client_msg_id`s at this very moment: then
     nothing of this call was stored. What webhooks tell of it is in their outbox.
     """
     is_wanted = outbox.is_wanted()
     statement, kept = _STATEMENTS[silent_only, is_wanted], [at] if is_wanted else []
+    sessions = list({draft.session_id for draft in drafts})
+    values: list[object]
+    if len(drafts) == 1:
+        n, key, session, user, text, client_msg_id, off_record = msgspec.structs.astuple(drafts[0])
+        sql, values = statement.one, [session, key, user, client_msg_id, text, at, client_msg_id, off_record, *kept]
+        values += [session, user, client_msg_id]
+    else:
+        sql, values = statement.many, [msgspec.json.encode(drafts).decode(), sessions, at, *kept]
     with connection.wrap_database_errors:
         connection.ensure_connection()
-        with raw_cursor() as cursor:
-            if len(drafts) == 1:
-                n, key, session, user, text, client_msg_id, off_record = msgspec.structs.astuple(drafts[0])
-                values = [session, key, user, client_msg_id, text, at, client_msg_id, off_record, *kept]
-                cursor.execute(statement.one, values, prepare=True)
-                rows = [(n, *row) for row in cursor]
-            else:
-                payload = msgspec.json.encode(drafts).decode()
-                sessions = list({draft.session_id for draft in drafts})
-                cursor.execute(statement.many, [payload, sessions, at, *kept], prepare=True)
-                rows = cursor.fetchall()
-    return Taken([Placed(*row) for row in rows if row[1] is not None], {row[0] for row in rows})
+        with raw_cursor() as waiting, raw_cursor() as cursor:
+            with pipelined() if wait else nullcontext():
+                if wait:
+                    waiting.execute(_WAIT, [sessions], prepare=True)
+                cursor.execute(sql, values, prepare=True)
+            rows = cursor.fetchall()
+    if len(drafts) == 1:
+        rows = [(n, *row) for row in rows]
+    return Taken(
+        placed=[Placed(*row[:3]) for row in rows if row[1] is not None],
+        reached={row[0] for row in rows if row[3]},
+        settled={row[0] for row in rows if row[4]},
+    )

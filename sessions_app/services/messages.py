@@ -5,9 +5,9 @@ sessions: every message in it is stored with its `seq`, or refused by itself, an
 order once it has committed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import structlog
@@ -97,18 +97,18 @@ class _Batch:
             self.results[n] = refusal
 
     def post_at_once(self) -> None:
-        """What is plain and can be followed by no turn: one statement, without a transaction around it."""
+        """What is plain and can be followed by no turn: one round trip, without a transaction around it."""
         now = events.now()
-        plain = _plain(enumerate(self.drafts))
+        plain, repeated = _plain(enumerate(self.drafts))
         if not plain:
             return
         try:
-            taken = fastpath.post(plain, now, silent_only=True)
+            taken = fastpath.post(plain, now, silent_only=True, wait=self.wait)
         except IntegrityError:
             return  # nothing of it was stored; under the lock it is found who had stored what
         by_n = {item.n: item for item in plain}
         if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
-            for n in by_n.keys() - taken.reached:
+            for n in by_n.keys() - taken.reached - taken.settled:
                 self.results[n] = Busy()
         notices = []
         for n, seq, name in sorted(taken.placed, key=itemgetter(1)):
@@ -121,6 +121,21 @@ class _Batch:
             text = events.frame("message_received", events.MessageReceived(*fields, item.text), at=now, seq=seq)
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
         publish(notices, is_kept=True)
+        self._settle([*(by_n[n] for n in taken.settled), *repeated])
+
+    def _settle(self, plain: Sequence[Plain]) -> None:
+        """Answer what will not be stored without a lock: it comes where a host is slow, and would hold it for long."""
+        if not plain:
+            return
+        seen = _Seen.of(plain, Session.objects.in_bulk({item.session_id for item in plain}))
+        for item in plain:
+            try:
+                found = seen.decide(self.drafts[item.n])
+            except SeanceError as refused:
+                self.results[item.n] = refused.kept()
+            else:
+                if isinstance(found, Posted):
+                    self.results[item.n] = found
 
     def post_under_lock(self) -> None:
         """The rest, in one transaction; where a message breaks it in a way that no rule foresaw, one by one."""
@@ -154,9 +169,9 @@ class _Batch:
             return SeanceError(Code.INTERNAL_ERROR)
 
 
-def _plain(drafts: Iterable[tuple[int, Draft]]) -> list[Plain]:
-    """The drafts that are well formed, each `client_msg_id` of an author once."""
-    found, seen = [], set()
+def _plain(drafts: Iterable[tuple[int, Draft]]) -> tuple[list[Plain], list[Plain]]:
+    """The drafts that are well formed: each `client_msg_id` of an author once, and those that say one again."""
+    found, again, seen = list[Plain](), list[Plain](), set()
     for n, draft in drafts:
         if draft.user_id is None:
             continue
@@ -165,11 +180,10 @@ def _plain(drafts: Iterable[tuple[int, Draft]]) -> list[Plain]:
         except SeanceError:
             continue
         key = (draft.session_id, draft.user_id, client_msg_id)
-        if client_msg_id is not None and key in seen:
-            continue
+        item = Plain(n, uuid7(), draft.session_id, draft.user_id, text, client_msg_id, draft.off_record)
+        (again if client_msg_id is not None and key in seen else found).append(item)
         seen.add(key)
-        found.append(Plain(n, uuid7(), draft.session_id, draft.user_id, text, client_msg_id, draft.off_record))
-    return found
+    return found, again
 
 
 class _Posting:
@@ -180,8 +194,6 @@ class _Posting:
         self.results: list[Posted | SeanceError | None] = [None] * len(drafts)
         self.now = events.now()
         self.sessions = lock_sessions((draft.session_id for draft in drafts), wait=wait)
-        self.seats: dict[tuple[UUID, UUID], Participant] = {}
-        self.known: dict[tuple[UUID, UUID | None, str | None], Message] = {}
         self.new: list[Message] = []
         self.asked: list[Asked] = []
         self.notices: list[Notice] = []
@@ -191,11 +203,10 @@ class _Posting:
         if fastpath.is_available():
             self._post_plain()
         left = [n for n, result in enumerate(self.results) if result is None]
-        if left:
-            self._read([self.drafts[n] for n in left])
+        seen = _Seen.of([self.drafts[n] for n in left], self.sessions)
         for n in left:
             try:
-                self.results[n] = self._post(self.drafts[n])
+                self.results[n] = self._post(self.drafts[n], seen)
             except SeanceError as refused:
                 self.results[n] = refused.kept()
         Message.objects.bulk_create(self.new)
@@ -216,7 +227,7 @@ class _Posting:
     def _post_plain(self) -> None:
         """What `fastpath` takes. What the spirit hears is looked at first; the careful way knows what to say."""
         plain = []
-        for item in _plain(enumerate(self.drafts)):
+        for item in _plain(enumerate(self.drafts))[0]:
             session = self.sessions.get(item.session_id)
             if session and (session.spirit_mode == Mode.OFF or item.off_record or not is_crisis(item.text)):
                 plain.append(item)
@@ -231,15 +242,6 @@ class _Posting:
             self.results[n] = Posted(shapes.message_data(row), duplicate=False)
             notices.append(_told(row))
         publish(notices, is_kept=True)
-
-    def _read(self, drafts: Sequence[Draft]) -> None:
-        authors = {draft.user_id for draft in drafts if draft.user_id}
-        seats = Participant.objects.filter(session__in=self.sessions, user__in=authors)
-        self.seats = {(row.session_id, row.user_id): row for row in seats}
-        ids = {draft.client_msg_id for draft in drafts if draft.client_msg_id and is_client_msg_id(draft.client_msg_id)}
-        if ids:
-            rows = Message.objects.filter(session__in=self.sessions, user__in=authors, client_msg_id__in=ids)
-            self.known = {(row.session_id, row.user_id, row.client_msg_id): row for row in rows}
 
     def _row(self, session: Session, seq: int, name: str, item: Plain) -> Message:
         """The next message of a session, which may be a question."""
@@ -258,31 +260,21 @@ class _Posting:
         self.asked.append(Asked(session, row))
         return row
 
-    def _post(self, draft: Draft) -> Posted:
+    def _post(self, draft: Draft, seen: "_Seen") -> Posted:
         session = self.sessions.get(draft.session_id)
-        if session is None:
-            raise SeanceError(Code.SESSION_NOT_FOUND) if self.wait else Busy()
-        seat = self.seats.get((session.id, draft.user_id)) if draft.user_id else None
-        if draft.user_id is None or seat is None or seat.kicked_at is not None:
-            self._check_stranger(session, draft.user_id)
-        assert draft.user_id is not None  # noqa: S101  nobody is always refused above
-        client_msg_id, text = clean_client_msg_id(draft.client_msg_id), clean_message(draft.text)
-        before = self.known.get((session.id, draft.user_id, client_msg_id)) if client_msg_id else None
-        if before is not None:
-            if before.text != text:
-                raise SeanceError(Code.IDEMPOTENCY_CONFLICT)
-            return Posted(shapes.message_data(before), duplicate=True)
-        if not session.is_active:
-            raise SeanceError(Code.SESSION_ENDED)
-        name = self._speaker(session, seat, draft.user_id)
-        if session.spirit_mode != Mode.OFF and not draft.off_record:
-            self._check_question(session, draft.user_id, text)
+        if session is None and not self.wait:
+            raise Busy
+        found = seen.decide(draft)
+        if isinstance(found, Posted):
+            return found
+        if found.session.spirit_mode != Mode.OFF and not draft.off_record:
+            self._check_question(found.session, found.user_id, found.text)
 
-        item = Plain(0, uuid7(), session.id, draft.user_id, text, client_msg_id, draft.off_record)
-        row = self._row(session, session.last_seq + 1, name, item)
+        item = Plain(0, uuid7(), draft.session_id, found.user_id, found.text, found.client_msg_id, draft.off_record)
+        row = self._row(found.session, found.session.last_seq + 1, found.name, item)
         self.new.append(row)
-        if client_msg_id:
-            self.known[session.id, draft.user_id, client_msg_id] = row
+        if found.client_msg_id:
+            seen.known[draft.session_id, found.user_id, found.client_msg_id] = row
         return Posted(shapes.message_data(row), duplicate=False)
 
     def _check_question(self, session: Session, user_id: UUID, text: str) -> None:
@@ -296,21 +288,75 @@ class _Posting:
         if session.spirit_mode == Mode.CIRCLE and (waits or not may_ask(session, user_id, self.now)):
             raise SeanceError(Code.NOT_YOUR_TURN)
 
-    def _check_stranger(self, session: Session, user_id: UUID | None) -> None:
-        """Whoever has no place learns of the session what anybody may; nobody never speaks."""
-        user = User.objects.filter(pk=user_id).first() if user_id and session.access != Access.OPEN else None
-        if session.access != Access.OPEN:
-            policies.may_know(session, user, takes_part=False)
-        if user_id is None:
-            raise SeanceError(Code.UNAUTHORIZED)
 
-    def _speaker(self, session: Session, seat: Participant | None, user_id: UUID) -> str:
-        """The name of whoever speaks; a host may speak over REST without ever having sat down."""
-        if seat is None and session.host_id == user_id:
-            return User.objects.values_list("name", flat=True).get(pk=user_id)
-        policies.may_speak(seat, is_host=session.host_id == user_id)
-        assert seat is not None  # noqa: S101  may_speak refuses a missing seat
-        return seat.name
+class _Said(NamedTuple):
+    """What may be stored, and under which name: nothing stands against it but what the spirit would hear."""
+
+    session: Session
+    user_id: UUID
+    name: str
+    text: str
+    client_msg_id: str | None
+
+
+class _Seen(NamedTuple):
+    """What was read for drafts: their sessions, their authors' places, and what is stored under their ids."""
+
+    sessions: Mapping[UUID, Session]
+    seats: Mapping[tuple[UUID, UUID], Participant]
+    known: dict[tuple[UUID, UUID, str], Message]
+
+    @classmethod
+    def of(cls, drafts: Sequence[Draft | Plain], sessions: Mapping[UUID, Session]) -> Self:
+        """Read it; no query where there are no drafts."""
+        authors = {draft.user_id for draft in drafts if draft.user_id}
+        if not authors:
+            return cls(sessions, {}, {})
+        seats = Participant.objects.filter(session__in=sessions, user__in=authors)
+        ids = {draft.client_msg_id for draft in drafts if draft.client_msg_id and is_client_msg_id(draft.client_msg_id)}
+        rows = Message.objects.filter(session__in=sessions, user__in=authors, client_msg_id__in=ids) if ids else ()
+        return cls(
+            sessions,
+            seats={(row.session_id, row.user_id): row for row in seats},
+            known={(row.session_id, row.user_id, row.client_msg_id): row for row in rows},  # type: ignore[misc]
+        )
+
+    def decide(self, draft: Draft) -> Posted | _Said:
+        """The answer that it had before, or what may be stored; raises its refusal."""
+        session, user_id = self.sessions.get(draft.session_id), draft.user_id
+        if session is None:
+            raise SeanceError(Code.SESSION_NOT_FOUND)
+        seat = self.seats.get((session.id, user_id)) if user_id else None
+        if user_id is None or seat is None or seat.kicked_at is not None:
+            _check_stranger(session, user_id)
+        assert user_id is not None  # noqa: S101  nobody is always refused above
+        client_msg_id, text = clean_client_msg_id(draft.client_msg_id), clean_message(draft.text)
+        before = self.known.get((session.id, user_id, client_msg_id)) if client_msg_id else None
+        if before is not None:
+            if before.text != text:
+                raise SeanceError(Code.IDEMPOTENCY_CONFLICT)
+            return Posted(shapes.message_data(before), duplicate=True)
+        if not session.is_active:
+            raise SeanceError(Code.SESSION_ENDED)
+        return _Said(session, user_id, _speaker(session, seat, user_id), text, client_msg_id)
+
+
+def _check_stranger(session: Session, user_id: UUID | None) -> None:
+    """Whoever has no place learns of the session what anybody may; nobody never speaks."""
+    user = User.objects.filter(pk=user_id).first() if user_id and session.access != Access.OPEN else None
+    if session.access != Access.OPEN:
+        policies.may_know(session, user, takes_part=False)
+    if user_id is None:
+        raise SeanceError(Code.UNAUTHORIZED)
+
+
+def _speaker(session: Session, seat: Participant | None, user_id: UUID) -> str:
+    """The name of whoever speaks; a host may speak over REST without ever having sat down."""
+    if seat is None and session.host_id == user_id:
+        return User.objects.values_list("name", flat=True).get(pk=user_id)
+    policies.may_speak(seat, is_host=session.host_id == user_id)
+    assert seat is not None  # noqa: S101  may_speak refuses a missing seat
+    return seat.name
 
 
 def _told(row: Message) -> Notice:

@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.utils import timezone
 
 from sessions_app import outbox
 from sessions_app.errors import SeanceError
-from sessions_app.models import Message, Session, SpiritTurn, User, WebhookEvent
+from sessions_app.models import Message, Participant, Session, SpiritTurn, User, WebhookEvent
 from sessions_app.services import fastpath, messages
 from sessions_app.services.messages import Draft, Posted, post_messages
 from sessions_app.services.webhooks import endpoints
@@ -49,16 +50,17 @@ def refuse(*_: object, **__: object) -> None:
     raise AssertionError("the careful way was taken")
 
 
+@pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize("mode", ["off", "open"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_and_many_are_stored_as_the_careful_way_stores_them(
-    count: int, mode: str, bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
+    count: int, mode: str, wait: bool, bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick, careful = (room_of(bob, process_id, spirit_mode=mode) for _ in range(2))
 
     with monkeypatch.context() as patch:
-        patch.setattr(messages._Posting, "_read", refuse)
-        posted = post_messages(drafts(quick, bob, count))
+        patch.setattr(messages._Seen, "decide", refuse)
+        posted = post_messages(drafts(quick, bob, count), wait=wait)
     monkeypatch.setattr(fastpath, "is_available", lambda: False)
     expected = post_messages(drafts(careful, bob, count))
 
@@ -89,13 +91,15 @@ def test_one_and_many_are_stored_as_the_careful_way_stores_them(
     ],
 )
 def test_what_is_not_plain_is_refused_by_name_alone_or_among_others(
-    change: str, refused: str, beside: int, wait: bool, bob: User, process_id: UUID
+    change: str, refused: str, beside: int, wait: bool, bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = room_of(bob, process_id)
     others = [room_of(bob, process_id) for _ in range(beside)]
     column = "session_id" if "participants" in change else "id"
     with connection.cursor() as cursor:
         cursor.execute(f"{change} WHERE {column} = %s", [room.id])
+    if column == "session_id":  # what somebody may not say is known without the lock
+        monkeypatch.setattr(messages, "_Posting", refuse)
 
     results = post_messages([Draft(one.id, bob.id, "Hello", "x") for one in (room, *others)], wait=wait)
 
@@ -105,17 +109,64 @@ def test_what_is_not_plain_is_refused_by_name_alone_or_among_others(
     assert not Message.objects.filter(session=room).exists()
 
 
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("mode", ["off", "open"])
 @pytest.mark.parametrize("beside", [0, 2])
-def test_what_was_stored_before_is_acknowledged_again(beside: int, bob: User, process_id: UUID) -> None:
-    room = room_of(bob, process_id)
+def test_what_was_stored_before_is_acknowledged_again_without_a_lock(
+    beside: int, mode: str, wait: bool, bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = room_of(bob, process_id, spirit_mode=mode)
     first = post_messages([Draft(room.id, bob.id, "Once", "x")])[0]
+    others = drafts(room_of(bob, process_id), bob, beside)
+    monkeypatch.setattr(messages, "_Posting", refuse)
 
-    again = post_messages([Draft(room.id, bob.id, "Once", "x"), *drafts(room_of(bob, process_id), bob, beside)])[0]
+    again = post_messages([Draft(room.id, bob.id, " Once", "x"), *others], wait=wait)[0]
+    conflict = post_messages([Draft(room.id, bob.id, "Twice", "x")], wait=wait)[0]
 
     assert isinstance(first, Posted)
     assert isinstance(again, Posted)
     assert (again.message.id, again.message.seq, again.duplicate) == (first.message.id, 1, True)
+    assert code(conflict) == "IDEMPOTENCY_CONFLICT"
     assert numbers(room) == [1]
+
+
+def test_what_comes_twice_in_one_batch_is_stored_and_acknowledged_again_without_a_lock(
+    bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = room_of(bob, process_id)
+    monkeypatch.setattr(messages, "_Posting", refuse)
+
+    results = post_messages([Draft(room.id, bob.id, text, "x") for text in ("Once", "Once", "Twice")], wait=False)
+
+    assert [code(result) for result in results] == ["", "", "IDEMPOTENCY_CONFLICT"]
+    assert [result.duplicate for result in results if isinstance(result, Posted)] == [False, True]
+    assert numbers(room) == [1]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_whoever_was_shown_the_door_is_not_told_again(wait: bool, bob: User, process_id: UUID) -> None:
+    room = room_of(bob, process_id)
+    post_messages([Draft(room.id, bob.id, "Once", "x")])
+    Session.objects.update(access="invite")
+    Participant.objects.update(kicked_at=timezone.now(), left_at=timezone.now())
+
+    assert code(post_messages([Draft(room.id, bob.id, "Once", "x")], wait=wait)[0]) == "SESSION_NOT_FOUND"
+
+
+def test_an_acknowledgement_that_cannot_be_read_again_takes_nothing_from_what_was_stored(
+    bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = room_of(bob, process_id)
+    post_messages([Draft(room.id, bob.id, "Once", "x")])
+
+    def away(*_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(messages._Seen, "of", away)
+    results = post_messages([Draft(room.id, bob.id, "Once", "x"), Draft(room.id, bob.id, "New", "y")])
+
+    assert [code(result) for result in results] == ["UNAVAILABLE", ""]
+    assert numbers(room) == [1, 2]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -6,10 +6,12 @@ In memory SQLite has one writer and one lock for everybody, which is no race; th
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -17,6 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from sessions_app import outbox
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import NewInvite
 from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Session, SpiritTurn
@@ -29,7 +32,17 @@ from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.seats import guest_id, join, join_sessions
 from sessions_app.services.turns import claim
-from tests.services.helpers import code, hang_up, make_account, make_guest, make_process, make_session, numbers, request
+from tests.services.helpers import (
+    code,
+    hang_up,
+    make_account,
+    make_guest,
+    make_process,
+    make_session,
+    numbers,
+    request,
+    sit,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
@@ -106,6 +119,86 @@ def test_writers_in_many_rooms_leave_no_hole_and_no_deadlock() -> None:
     for room in rooms:
         assert numbers(room) == list(range(1, THREADS * 10 + 1))
         assert Session.objects.get(pk=room.id).last_seq == THREADS * 10
+
+
+def while_locked(room: Session, change: Callable[[], object], work: Callable[[], T]) -> T:
+    """What `work` returns, which comes upon the lock of a session in which `change` is done before it opens."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            lock_session(room.id)
+            waiting = threads.submit(lambda: at_once([work])[0])
+            time.sleep(0.2)
+            assert not waiting.done()
+            change()
+        found = waiting.result(10)
+    assert not isinstance(found, SeanceError)
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_was_muted_while_a_message_waited_has_not_said_it(count: int) -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+    drafts = [Draft(room.id, bob.id, f"Hello {n}") for n in range(count)]
+
+    def mute() -> None:
+        Participant.objects.update(is_muted=True)
+
+    results = while_locked(room, mute, lambda: post_messages(drafts))
+
+    assert [code(result) for result in results] == ["FORBIDDEN"] * count
+    assert not Message.objects.exists()
+
+
+def test_a_message_that_waited_comes_after_what_it_waited_for() -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+
+    results = while_locked(
+        room,
+        lambda: post_messages([Draft(room.id, bob.id, "First", "x")]),
+        lambda: post_messages([Draft(room.id, bob.id, "Second"), Draft(room.id, bob.id, "First", "x")]),
+    )
+
+    posted = [result for result in results if isinstance(result, Posted)]
+    assert [(item.message.seq, item.duplicate) for item in posted] == [(2, False), (1, True)]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_was_stored_before_is_acknowledged_beside_the_lock(count: int) -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+    drafts = [Draft(room.id, bob.id, f"Hello {n}", str(n)) for n in range(count)]
+    post_messages(drafts)
+
+    with transaction.atomic():
+        lock_session(room.id)
+        (results,) = at_once([lambda: post_messages(drafts, wait=False)])
+
+    assert not isinstance(results, SeanceError)
+    assert [result.duplicate for result in results if isinstance(result, Posted)] == [True] * count
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_message_that_waits_holds_the_lock_for_no_round_trip(count: int, tmp_path: Path) -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+
+    def post() -> int:
+        connection.ensure_connection()
+        outbox.is_wanted()  # asked now and then, and never under the lock
+        with (tmp_path / "trace").open("w") as trace:
+            connection.connection.pgconn.trace(trace.fileno())
+            results = post_messages([Draft(room.id, bob.id, f"Hello {n}") for n in range(count)])
+            connection.connection.pgconn.untrace()
+        assert [code(result) for result in results] == [""] * count
+        return (tmp_path / "trace").read_text().count("\tReadyForQuery\t")
+
+    assert while_locked(room, lambda: None, post) == 1
 
 
 def test_a_turn_is_claimed_by_one() -> None:

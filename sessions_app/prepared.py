@@ -7,12 +7,13 @@ psycopg's own are the fields' Python types, so PostgreSQL answers in binary; SQL
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
 from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model, QuerySet
 
 from sessions_app import replica
@@ -29,6 +30,9 @@ _PLACES: dict[object, tuple[str, int]] = {
     **{value.hex: ("hex", n) for n, value in enumerate(_IDS)},  # how SQLite stores a UUID
     **{value: ("number", n) for n, value in enumerate(_NUMBERS)},
 }
+
+
+Asked = Callable[[], list[tuple[Any, ...]]]  # waits for the rows of what was sent; to be called once
 
 
 class _Plan(NamedTuple):
@@ -63,25 +67,34 @@ class Prepared:
 
     def rows(self, *ids: UUID, numbers: Sequence[int] = (), **fixed: object) -> list[tuple[Any, ...]]:
         """The rows, with values of the fields' Python types."""
+        return self._ask(ids, numbers, fixed)()
+
+    def rows_of(self, ids: Iterable[UUID], **fixed: Any) -> list[tuple[Any, ...]]:
+        """The rows for any number of ids: they are filled up to a power of two, so that there are few plans."""
+        return self.ask_of(ids, **fixed)()
+
+    def ask_of(self, ids: Iterable[UUID], **fixed: Any) -> Asked:
+        """Send what `rows_of` asks; within `pipelined` it is answered together with all that is sent there."""
+        wanted = list(dict.fromkeys(ids))
+        parts = [
+            self._ask(_filled(wanted[start : start + LARGEST]), (), fixed) for start in range(0, len(wanted), LARGEST)
+        ]
+        return lambda: [row for part in parts for row in part()]
+
+    def _ask(self, ids: Sequence[UUID], numbers: Sequence[int], fixed: Mapping[str, object]) -> Asked:
         connection = connections[replica.alias()]
         plan = self._plan(connection.vendor, len(ids), fixed)
         bound = plan.bind(ids, numbers)
         if connection.vendor == "postgresql":
             with connection.wrap_database_errors:
                 connection.ensure_connection()
-                with cursor_class(connection.connection) as raw:
-                    raw.execute(plan.sql, bound, prepare=True, binary=True)
-                    return raw.fetchall()
+                raw = cursor_class(connection.connection)
+                raw.execute(plan.sql, bound, prepare=True, binary=True)
+            return partial(_fetch, connection, raw)
         with connection.cursor() as cursor:
             cursor.execute(plan.sql, bound)
-            return plan.convert(cursor.fetchall())
-
-    def rows_of(self, ids: Iterable[UUID], **fixed: Any) -> list[tuple[Any, ...]]:
-        """The rows for any number of ids: they are filled up to a power of two, so that there are few plans."""
-        wanted, found = list(dict.fromkeys(ids)), []
-        for start in range(0, len(wanted), LARGEST):
-            found += self.rows(*_filled(wanted[start : start + LARGEST]), **fixed)
-        return found
+            found = plan.convert(cursor.fetchall())
+        return lambda: found
 
     def stream(self, ids: Sequence[UUID], *, name: str, chunk: int) -> Iterator[tuple[Any, ...]]:
         """The rows for up to `LARGEST` ids, one after the other, of which only a chunk is held.
@@ -112,6 +125,11 @@ class Prepared:
                 plan = plan._replace(sql=f"{plan.sql} FOR KEY SHARE")
             self._plans[key] = plan
         return plan
+
+
+def _fetch(connection: BaseDatabaseWrapper, raw: "psycopg.Cursor[Any]") -> list[tuple[Any, ...]]:
+    with connection.wrap_database_errors, raw:
+        return raw.fetchall()
 
 
 def _filled(ids: Sequence[UUID]) -> list[UUID]:
@@ -151,7 +169,7 @@ def instance(model: type[M], values: Sequence[Any]) -> M:
 
 @contextmanager
 def pipelined() -> Iterator[None]:
-    """What is inserted within goes to PostgreSQL together, and waits for one answer; its errors come at the end."""
+    """What is asked and written within goes to PostgreSQL together and waits for one answer; errors come at the end."""
     if connection.vendor != "postgresql":
         yield
         return

@@ -1,6 +1,6 @@
 """sessions_app, reads: the log of a session, as messages (history) and as events (replay); both read the same rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -133,14 +133,23 @@ def _message_entry(row: tuple[Any, ...]) -> Entry:
     return Entry(row[2], event, events.frame(event, data, at=row[6], seq=row[2]))
 
 
-def recent(session_ids: Iterable[UUID], limit: int) -> dict[UUID, list[events.MessageData]]:
-    """The latest `limit` messages of each session, oldest first."""
+def recent(session_ids: Iterable[UUID], limit: int) -> Callable[[], dict[UUID, list[events.MessageData]]]:
+    """Ask for the latest `limit` messages of each session, oldest first, together with what else is sent within
+    `pipelined`; call for the answer."""
     wanted = list(dict.fromkeys(session_ids))
-    if len(wanted) < 2:
-        return {session_id: messages(session_id, limit=limit)[0] for session_id in wanted}
+    if len(wanted) == 1:
+        latest = _latest.ask_of(wanted, limit=limit)
+        return lambda: {wanted[0]: [_message(row) for row in reversed(latest())]}
+    newest = _newest.ask_of(wanted, limit=limit)
+    return lambda: _recent(wanted, newest(), limit)
+
+
+def _recent(
+    wanted: Sequence[UUID], newest: Iterable[tuple[Any, ...]], limit: int
+) -> dict[UUID, list[events.MessageData]]:
     found: dict[UUID, list[events.MessageData]] = {session_id: [] for session_id in wanted}
     last: dict[UUID, int] = {}
-    for *row, last_seq in _newest.rows_of(wanted, limit=limit):
+    for *row, last_seq in newest:
         message = _message(tuple(row))
         found[message.session_id].append(message)
         last[message.session_id] = last_seq

@@ -71,7 +71,7 @@ def may_stay(readers: Sequence[Reader]) -> list[bool]:
     """Which of these readers would be let in again: not banned, signed out or sent away, nor staff no more."""
     ids = {reader.claims.user_id for reader in readers}
     users = User.objects.in_bulk(ids)
-    ended = ended_families(reader.claims.family for reader in readers if reader.claims.family)
+    ended = ended_families(reader.claims.family for reader in readers if reader.claims.family)()
     sessions = {reader.session_id for reader in readers}
     away = Participant.objects.filter(session__in=sessions, user__in=ids, kicked_at__isnull=False)
     kicked = set(away.values_list("session_id", "user_id"))

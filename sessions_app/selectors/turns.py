@@ -1,6 +1,6 @@
 """sessions_app, reads: turns of the spirit."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -27,9 +27,16 @@ def turn_data(turn: SpiritTurn) -> events.TurnData:
     )
 
 
-def spirits(session_ids: Iterable[UUID]) -> dict[UUID, events.WelcomeSpirit]:
-    """What is being answered and what waits, in each of the sessions in which something is, as it was told last."""
-    asked = {session_id for (session_id,) in _asked.rows_of(session_ids)}
+def spirits(session_ids: Iterable[UUID]) -> Callable[[], dict[UUID, events.WelcomeSpirit]]:
+    """Ask what is being answered and what waits, in each of the sessions in which something is, as it was told last.
+
+    It is asked together with what else is sent within `pipelined`; call for the answer.
+    """
+    asked = _asked.ask_of(session_ids)
+    return lambda: _spirits({session_id for (session_id,) in asked()})
+
+
+def _spirits(asked: Collection[UUID]) -> dict[UUID, events.WelcomeSpirit]:
     if not asked:  # as nearly always
         return {}
     open_ = SpiritTurn.objects.filter(session_id__in=asked, state__in=OPEN)

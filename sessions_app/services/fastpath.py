@@ -49,6 +49,7 @@ class Taken(NamedTuple):
 
 # The rows are locked in the order of their ids, and those that somebody else holds are left out, so nobody waits here.
 # `locked` reads the row as it is under the lock, so `last_seq` is the newest whatever the statement's snapshot says.
+# What was stored before is looked up one by one (LATERAL): the planner shall not think of reading it all.
 # A client_msg_id that was committed after the snapshot violates its unique constraint, and the careful way is taken.
 _MANY = """
 WITH drafts AS (
@@ -74,10 +75,13 @@ WITH drafts AS (
     UPDATE sessions s SET last_seq = h.head
     FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
 ){outbox}
-SELECT d.n, placed.seq, placed.name, l.id IS NOT NULL, placed.seq IS NULL AND (l.spirit_mode = 'off' OR EXISTS (
-    SELECT 1 FROM messages m
-    WHERE m.session_id = d.session_id AND m.user_id = d.user_id AND m.client_msg_id = d.client_msg_id))
+SELECT d.n, placed.seq, placed.name, l.id IS NOT NULL,
+       placed.seq IS NULL AND (l.spirit_mode = 'off' OR before.id IS NOT NULL)
 FROM drafts d LEFT JOIN locked l ON l.id = d.session_id LEFT JOIN placed ON placed.n = d.n
+LEFT JOIN LATERAL (
+    SELECT m.id FROM messages m WHERE placed.seq IS NULL
+    AND m.session_id = d.session_id AND m.user_id = d.user_id AND m.client_msg_id = d.client_msg_id LIMIT 1
+) before ON true
 """
 # One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for.
 _ONE = """
@@ -96,9 +100,13 @@ WITH locked AS MATERIALIZED (
 ), moved AS (
     UPDATE sessions s SET last_seq = placed.seq FROM placed WHERE s.id = placed.session_id
 ){outbox}
-SELECT placed.seq, placed.name, l.id IS NOT NULL, placed.seq IS NULL AND (l.spirit_mode = 'off' OR EXISTS (
-    SELECT 1 FROM messages m WHERE m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s))
+SELECT placed.seq, placed.name, l.id IS NOT NULL,
+       placed.seq IS NULL AND (l.spirit_mode = 'off' OR before.id IS NOT NULL)
 FROM (SELECT) one LEFT JOIN locked l ON true LEFT JOIN placed ON true
+LEFT JOIN LATERAL (
+    SELECT m.id FROM messages m WHERE placed.seq IS NULL
+    AND m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s LIMIT 1
+) before ON true
 """
 # Whoever waits sends this before the statement, without waiting for its answer: together they are one transaction, and
 # the lock is never held for as long as a message takes to a host that has a poor line. A statement of its own, because

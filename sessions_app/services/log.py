@@ -4,7 +4,7 @@ The lock is held to the COMMIT, so the order of commits is the order of `seq`, w
 `FOR UPDATE`; there BEGIN IMMEDIATE (settings) lets one writer in at a time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -42,9 +42,14 @@ def lock_sessions(ids: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Sessi
 
     With wait=False those that somebody else has locked are missing, as if they did not exist.
     """
+    return locks(ids, wait=wait)()
+
+
+def locks(ids: Iterable[UUID], *, wait: bool) -> Callable[[], dict[UUID, Session]]:
+    """Ask what `lock_sessions` does, together with what else is sent within `pipelined`; call for the answer."""
     skip = not wait and connection.features.has_select_for_update_skip_locked
-    rows = (instance(Session, values) for values in _locked.rows_of(sorted(ids), skip=skip))
-    return {row.id: row for row in rows}
+    asked = _locked.ask_of(sorted(ids), skip=skip)
+    return lambda: {row.id: row for row in (instance(Session, values) for values in asked())}
 
 
 def lock_session(session_id: UUID) -> Session:

@@ -8,7 +8,7 @@ version, which tells a socket what its `welcome` knew already.
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from sessions_app.selectors import history, shapes, turns
 from sessions_app.selectors.invites import by_digest, is_good
 from sessions_app.selectors.people import ended_families, holds
 from sessions_app.services.accounts import ANONYMOUS
-from sessions_app.services.log import Busy, lock_sessions
+from sessions_app.services.log import Busy, locks
 from sessions_app.services.turns import circle
 from sessions_app.text import USER_NAME_MAX, clean_name
 
@@ -117,13 +117,18 @@ class _Joining:
     def __init__(self, requests: Sequence[JoinRequest], *, wait: bool) -> None:
         self.requests, self.wait = requests, wait
         self.now = events.now()
-        self.sessions = lock_sessions((request.session_id for request in requests), wait=wait)
         self.user_ids = [_user_id(request) for request in requests]
-        users = (instance(User, values) for values in _users.rows_of(self.user_ids))
-        self.users = {row.id: row for row in users}
+        with pipelined():  # the fewer the round trips, the shorter the lock
+            sessions = locks((request.session_id for request in requests), wait=wait)
+            users = _users.ask_of(self.user_ids)
+            seated = _seated.ask_of(request.session_id for request in requests)
+            sockets = _sockets_of(self.user_ids)
+            ended = ended_families(request.family for request in requests if request.family)
+        self.sessions, self.sockets, self.ended = sessions(), sockets(), ended()
+        self.users = {row.id: row for row in (instance(User, values) for values in users())}
         self.seated: dict[UUID, dict[UUID, Participant]] = {key: {} for key in self.sessions}
         self.known: dict[tuple[UUID, UUID], Participant] = {}
-        people = [instance(Participant, values) for values in _seated.rows_of(self.sessions)]
+        people = [instance(Participant, values) for values in seated()]
         sitting = {(row.session_id, row.user_id) for row in people}
         wanted = zip(requests, self.user_ids, strict=True)
         away = [user_id for request, user_id in wanted if (request.session_id, user_id) not in sitting]
@@ -134,9 +139,7 @@ class _Joining:
             self.known[row.session_id, row.user_id] = row
             if row.left_at is None:
                 self.seated[row.session_id][row.user_id] = row
-        self.sockets = _sockets_of(self.user_ids)
         self.invites = by_digest(request.invite for request in requests if request.invite)
-        self.ended = ended_families(request.family for request in requests if request.family)
         self.used: dict[UUID, Invite] = {}
         self.new_users: list[User] = []
         self.new: list[Participant] = []
@@ -154,9 +157,15 @@ class _Joining:
                 places.append(self._seat(request, user_id))
             except SeanceError as refused:
                 places.append(refused.kept())
-        self._write()
+        entered = {place[0].session_id for place in places if not isinstance(place, SeanceError)}
+        talked = [key for key in entered if self.sessions[key].last_seq]
+        with pipelined():
+            self._write()
+            recent = history.recent(talked, settings.SEANCE.recent_messages)
+            spirits = turns.spirits(talked)
+        self._close_surplus()
         publish(self.notices)
-        return self._welcomes(places)
+        return self._welcomes(places, recent(), spirits())
 
     def _seat(self, request: JoinRequest, user_id: UUID) -> tuple[Participant, list[Participant], int]:
         # First who it is, whatever the session: a refusal of the person says nothing about what there is.
@@ -238,20 +247,17 @@ class _Joining:
 
     def _write(self) -> None:
         new = {row.id for row in self.new}
-        with pipelined():
-            insert(self.new_users)
-            insert(self.new)
-            old = [row for row in self.changed.values() if row.id not in new]
-            update(old, "name", "role", "joined_at", "left_at", "away_since", "looks_like")
-            insert(self.stays)
-            insert(self.connections)
-            update(list(self.used.values()), "uses")
-            save_presence([*(self.sessions[UUID(told.session)] for told in self.notices), *self.recounted])
-        if settings.SEANCE.rate_limits_enabled:
-            self._close_surplus()
+        insert(self.new_users)
+        insert(self.new)
+        old = [row for row in self.changed.values() if row.id not in new]
+        update(old, "name", "role", "joined_at", "left_at", "away_since", "looks_like")
+        insert(self.stays)
+        insert(self.connections)
+        update(list(self.used.values()), "uses")
+        save_presence([*(self.sessions[UUID(told.session)] for told in self.notices), *self.recounted])
 
     def _close_surplus(self) -> None:
-        """Whoever opens a socket too many loses the oldest."""
+        """Whoever opens a socket too many loses the oldest; nobody's are counted where there are no limits."""
         limit = settings.SEANCE.sockets_per_user
         for user_id in [key for key, count in self.sockets.items() if count > limit]:
             open_ = Connection.objects.filter(participant__user_id=user_id, close_code__isnull=True)
@@ -262,12 +268,11 @@ class _Joining:
             )
 
     def _welcomes(
-        self, places: list[tuple[Participant, list[Participant], int] | SeanceError]
+        self,
+        places: list[tuple[Participant, list[Participant], int] | SeanceError],
+        recent: Mapping[UUID, list[events.MessageData]],
+        spirits: Mapping[UUID, events.WelcomeSpirit],
     ) -> list[Joined | SeanceError]:
-        entered = {place[0].session_id for place in places if not isinstance(place, SeanceError)}
-        talked = [key for key in entered if self.sessions[key].last_seq]
-        recent = history.recent(talked, settings.SEANCE.recent_messages)
-        spirits = turns.spirits(talked)
         results: list[Joined | SeanceError] = []
         for place in places:
             if isinstance(place, SeanceError):
@@ -322,10 +327,9 @@ def _role(session: Session, user_id: UUID, row: Participant | None, wanted: str 
     return wanted or (row.role if row is not None and row.role != Role.HOST else Role.PARTICIPANT)
 
 
-def _sockets_of(user_ids: Sequence[UUID]) -> Counter[UUID]:
-    if not settings.SEANCE.rate_limits_enabled:
-        return Counter()
-    return Counter(user_id for (user_id,) in _sockets.rows_of(user_ids))
+def _sockets_of(user_ids: Sequence[UUID]) -> Callable[[], Counter[UUID]]:
+    asked = _sockets.ask_of(user_ids if settings.SEANCE.rate_limits_enabled else ())
+    return lambda: Counter(user_id for (user_id,) in asked())
 
 
 def save_presence(sessions: Sequence[Session]) -> None:

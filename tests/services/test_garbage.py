@@ -41,7 +41,7 @@ def test_a_refused_join_leaves_nothing(left_behind: Callable[[], list[Any]], mon
         sit(room, process_id, make_account())
 
     full = code(join_sessions([request(room, process_id)])[0])
-    monkeypatch.setattr(seats, "lock_sessions", lambda *_, **__: {})  # somebody else holds it
+    monkeypatch.setattr(seats, "locks", lambda *_, **__: dict)  # somebody else holds it
     busy = code(join_sessions([request(room, process_id)], wait=False)[0])
 
     assert (full, busy) == ("SESSION_FULL", "UNAVAILABLE")

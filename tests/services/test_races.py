@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
-from sessions_app.services.seats import guest_id, join, join_sessions
+from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.turns import claim
 from tests.services.helpers import (
     code,
@@ -135,6 +135,18 @@ def while_locked(room: Session, change: Callable[[], object], work: Callable[[],
     return found
 
 
+def round_trips(work: Callable[[], Sequence[object]], trace: Path) -> int:
+    """How often `work`, of which nothing may be refused, waits for PostgreSQL."""
+    connection.ensure_connection()
+    outbox.is_wanted()  # asked now and then, and never under a lock
+    with trace.open("w") as file:
+        connection.connection.pgconn.trace(file.fileno())
+        results = work()
+        connection.connection.pgconn.untrace()
+    assert not any(isinstance(result, SeanceError) for result in results)
+    return trace.read_text().count("\tReadyForQuery\t")
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_who_was_muted_while_a_message_waited_has_not_said_it(count: int) -> None:
     bob, process_id = make_account(), make_process()
@@ -189,16 +201,28 @@ def test_a_message_that_waits_holds_the_lock_for_no_round_trip(count: int, tmp_p
     sit(room, process_id, bob)
 
     def post() -> int:
-        connection.ensure_connection()
-        outbox.is_wanted()  # asked now and then, and never under the lock
-        with (tmp_path / "trace").open("w") as trace:
-            connection.connection.pgconn.trace(trace.fileno())
-            results = post_messages([Draft(room.id, bob.id, f"Hello {n}") for n in range(count)])
-            connection.connection.pgconn.untrace()
-        assert [code(result) for result in results] == [""] * count
-        return (tmp_path / "trace").read_text().count("\tReadyForQuery\t")
+        return round_trips(
+            lambda: post_messages([Draft(room.id, bob.id, f"Hello {n}") for n in range(count)]), tmp_path / "trace"
+        )
 
     assert while_locked(room, lambda: None, post) == 1
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_join_holds_the_lock_for_three_round_trips(count: int, tmp_path: Path) -> None:
+    room, process_id = make_session(max_users=100), make_process()
+
+    def come() -> list[Joined | SeanceError]:
+        return join_sessions([request(room, process_id, secret=str(uuid7())) for _ in range(count)])
+
+    for _ in range(2):  # what is prepared takes one more
+        come()
+        post_messages(
+            [Draft(room.id, Participant.objects.filter(session=room).values_list("user", flat=True)[0], "Hi")]
+        )
+
+    # Then BEGIN, which holds nothing; the lock, and what is read under it; who was there before; what is written.
+    assert round_trips(come, tmp_path / "trace") == 1 + 3 + 1
 
 
 def test_a_turn_is_claimed_by_one() -> None:

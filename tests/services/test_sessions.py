@@ -282,7 +282,7 @@ def test_recent_is_by_session(ada: User) -> None:
     for room in rooms:
         say(room, ada, room.name)
 
-    found = history.recent([room.id for room in rooms], 5)
+    found = history.recent([room.id for room in rooms], 5)()
 
     assert {key: [message.session_id for message in value] for key, value in found.items()} == {
         room.id: [room.id] for room in rooms
@@ -297,7 +297,7 @@ def test_recent_looks_past_what_is_no_message_any_more(ada: User) -> None:
             delete_message(actor=ada, session_id=room.id, message_id=gone.message.id)
     said = say(short, ada, "only this").message.seq
 
-    found = history.recent([silent.id, long.id, short.id], 3)
+    found = history.recent([silent.id, long.id, short.id], 3)()
 
     assert {key: [message.seq for message in value] for key, value in found.items()} == {
         silent.id: [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -10,10 +11,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -94,6 +97,33 @@ def test_flags_of_the_server(env: Env) -> None:
 )
 def test_the_printed_url_can_be_opened(host: str, url: str) -> None:
     assert base_url(host, 1) == url
+
+
+@pytest.fixture
+def collections() -> Iterator[None]:
+    """Leaves them as they were."""
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("collections")
+async def test_what_was_loaded_is_no_garbage_and_circles_that_come_are_looked_for_often(
+    env: Env, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def listening(*_: object) -> None:
+        """As far as uvicorn is concerned."""
+
+    monkeypatch.setattr(uvicorn.Server, "startup", listening)
+    gc.set_threshold(50_000)  # as `manage.py` does
+    assert gc.get_freeze_count() == 0
+
+    await server.Server(env).startup()
+    kept = [list[int]() for _ in range(2 * server.YOUNG_OBJECTS)]
+
+    assert gc.get_freeze_count() > server.YOUNG_OBJECTS
+    assert gc.get_count()[0] < len(kept), "they have been looked at"
 
 
 def test_hooks_drain_together_and_a_failing_one_hinders_nobody(hooks: list[Any]) -> None:

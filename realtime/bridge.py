@@ -27,9 +27,13 @@ log = structlog.get_logger(__name__)
 
 
 class Bridge:
-    """A process's database threads."""
+    """A process's database threads.
+
+    Half of them may wait for locks: whoever will, takes a place in `waiting` first.
+    """
 
     def __init__(self, threads: int) -> None:
+        self.waiting = asyncio.Semaphore(max(1, threads // 2))
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

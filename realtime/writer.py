@@ -37,6 +37,7 @@ TRIES = 7  # of an item in a crowd whose session is locked, before it takes a la
 NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits, and for how many it waits at most
 QUIET_SECONDS = 0.1
+PATIENCE = 2.0  # seconds for which a lane waits until it may wait for its lock, which takes as long at most
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
@@ -163,8 +164,19 @@ class Batcher(Generic[T, R]):
     async def _run_lane(self, session_id: UUID) -> None:
         lane = self._lanes[session_id]
         while lane:
-            batch, lane[:] = lane[: self._largest], lane[self._largest :]
-            await self._commit(batch, wait=True)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._bridge.waiting.acquire()
+            except TimeoutError:  # so many sessions are locked that it would not be sooner refused by the database
+                refused, lane[:] = lane[:], []
+                for _, done in refused:
+                    done(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
+                continue
+            try:
+                batch, lane[:] = lane[: self._largest], lane[self._largest :]
+                await self._commit(batch, wait=True)
+            finally:
+                self._bridge.waiting.release()
         del self._lanes[session_id]
 
     def _came_from(self, items: Sequence[T]) -> Sequence[Any]:

@@ -225,6 +225,29 @@ async def test_a_locked_session_keeps_no_other_waiting(work: Work, submit: Submi
     assert await outcomes(stuck) == ["STUCK", "TOO"]
 
 
+async def test_half_the_threads_wait_for_locks_and_who_finds_no_place_among_them_is_refused(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.2)
+    bridge = Bridge(4)
+    batcher: Batcher[Item, str] = Batcher(bridge, work, name="test")
+    rooms = [uuid7() for _ in range(3)]
+    work.locked.update(rooms)
+
+    *waiting, third = [batcher.submit(Item(room, f"stuck {n}")) for n, room in enumerate(rooms)]
+    free = await outcomes([batcher.submit(Item(HERE, "free"))])
+    refused = await outcomes([third])
+    work.locked.clear()
+    again = await outcomes([batcher.submit(Item(rooms[2], "again"))])
+    assert not any(future.done() for future in waiting)
+    work.unlocked.set()
+    stored = await outcomes(waiting)
+    await batcher.drain()
+    bridge.close()
+
+    assert (free, refused, again, stored) == (["FREE"], ["UNAVAILABLE"], ["AGAIN"], ["STUCK 0", "STUCK 1"])
+
+
 async def test_what_comes_to_a_locked_session_queues_behind(work: Work, submit: Submit) -> None:
     work.locked.add(HERE)
     first = submit("1")

@@ -23,7 +23,9 @@ from seance_project.env import Env
 
 DRAIN_MARGIN = 2  # seconds for hooks beyond their own window
 UNSENT_BYTES = 65_536  # of one connection, in the kernel; what is more waits where it is counted
-YOUNG_OBJECTS = 10_000  # made and not gone, until garbage is looked for among them, which takes half a millisecond
+# New objects that are not gone, until garbage is looked for among them, which takes a tenth of a millisecond; how often
+# that is done until it is done among the survivors, and how often this until it is done among all: after a million.
+COLLECT_AFTER = (2_000, 10, 50)
 CLOSE_SECONDS = 5  # for what is still open after the drain
 M_ARENA_MAX = -8  # malloc.h
 
@@ -108,8 +110,8 @@ class Server(uvicorn.Server):
         # What was loaded stays. Else each full collection walks through all of it, 70 ms and more, and everybody waits.
         gc.freeze()
         # Django leaves a circle of three objects for each query that it compiles: up to 4.5 MB with the 50,000 of
-        # `manage.py`, which are for loading.
-        gc.set_threshold(YOUNG_OBJECTS)
+        # `manage.py`, which are for loading. What is found at once also fills free lists, which are hardly ever emptied.
+        gc.set_threshold(*COLLECT_AFTER)
         if self.started and self.announce:
             self.announce()
 

@@ -110,7 +110,7 @@ class Server(uvicorn.Server):
         # What was loaded stays. Else each full collection walks through all of it, 70 ms and more, and everybody waits.
         gc.freeze()
         # Django leaves a circle of three objects for each query that it compiles: up to 4.5 MB with the 50,000 of
-        # `manage.py`, which are for loading. What is found at once also fills free lists, which are hardly ever emptied.
+        # `manage.py`, which are for loading. What is found at once also fills free lists that are hardly ever emptied.
         gc.set_threshold(*COLLECT_AFTER)
         if self.started and self.announce:
             self.announce()

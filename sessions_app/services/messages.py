@@ -107,9 +107,6 @@ class _Batch:
         except IntegrityError:
             return  # nothing of it was stored; under the lock it is found who had stored what
         by_n = {item.n: item for item in plain}
-        if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
-            for n in by_n.keys() - taken.reached - taken.settled:
-                self.results[n] = Busy()
         notices = []
         for n, seq, name in sorted(taken.placed, key=itemgetter(1)):
             item = by_n[n]
@@ -122,6 +119,11 @@ class _Batch:
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
         publish(notices, is_kept=True)
         self._settle([*(by_n[n] for n in taken.settled), *repeated])
+        if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
+            busy = {by_n[n].session_id for n in by_n.keys() - taken.reached - taken.settled}
+            for n in self._left():
+                if self.drafts[n].session_id in busy:  # nothing passes what came before it
+                    self.results[n] = Busy()
 
     def _settle(self, plain: Sequence[Plain]) -> None:
         """Answer what will not be stored without a lock: it comes where a host is slow, and would hold it for long."""

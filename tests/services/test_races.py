@@ -194,6 +194,21 @@ def test_what_was_stored_before_is_acknowledged_beside_the_lock(count: int) -> N
     assert [result.duplicate for result in results if isinstance(result, Posted)] == [True] * count
 
 
+def test_nothing_passes_what_came_before_it_to_a_locked_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+    drafts = [Draft(room.id, bob.id, text, text) for text in ("First", "Second", "Second", " ")]
+    with transaction.atomic():
+        lock_session(room.id)
+        monkeypatch.setattr(messages, "_Posting", None)  # the lock may be gone by now
+
+        (results,) = at_once([lambda: post_messages(drafts, wait=False)])
+
+    assert not isinstance(results, SeanceError)
+    assert [code(result) for result in results] == ["UNAVAILABLE"] * 4
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_message_that_waits_holds_the_lock_for_no_round_trip(count: int, tmp_path: Path) -> None:
     bob, process_id = make_account(), make_process()

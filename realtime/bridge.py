@@ -27,10 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class Bridge:
-    """A process's database threads.
-
-    Half of them may wait for locks: whoever will, takes a place in `waiting` first.
-    """
+    """A process's database threads; half of them may wait for locks, with a place in `waiting`."""
 
     def __init__(self, threads: int) -> None:
         self.waiting = asyncio.Semaphore(max(1, threads // 2))
@@ -42,6 +39,11 @@ class Bridge:
         work = partial(run, function, time.perf_counter(), args, kwargs)
         # With the caller's context, so that lines written in the thread say whose work it is.
         return await loop.run_in_executor(self._executor, copy_context().run, work)
+
+    async def call_locking(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """`call` for a service that may wait for a lock; no more of them at a time than there are places."""
+        async with self.waiting:
+            return await self.call(function, *args, **kwargs)
 
     def close(self) -> None:
         """Let the work under way end, and close every connection."""

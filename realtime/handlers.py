@@ -128,7 +128,7 @@ def _as_user(user_id: UUID, service: Callable[..., object], **values: object) ->
 
 
 async def _act(visit: "SeanceConsumer", service: Callable[..., object], **values: object) -> None:
-    await visit.process.bridge.call(_as_user, visit.user_id, service, session_id=visit.session_id, **values)
+    await visit.process.bridge.call_locking(_as_user, visit.user_id, service, session_id=visit.session_id, **values)
 
 
 async def delete(visit: "SeanceConsumer", command: protocol.Command) -> None:

@@ -133,7 +133,7 @@ class TurnRunner:
     async def _work(self, session_id: UUID) -> None:
         async with self._gate:
             try:
-                while (found := await self._bridge.call(turns.claim, session_id)) is not None:
+                while (found := await self._bridge.call_locking(turns.claim, session_id)) is not None:
                     if isinstance(found, Later):
                         asyncio.get_running_loop().call_later(found.seconds, self.wake, session_id)
                         return
@@ -171,7 +171,9 @@ class TurnRunner:
                     response, finish, cost = await self._generate(claim, began)
             except TimeoutError:
                 raise TimedOut("the answer was given up") from None
-            held = await self._bridge.call(turns.answer, **_fence(claim), response=response, finish=finish, cost=cost)
+            held = await self._bridge.call_locking(
+                turns.answer, **_fence(claim), response=response, finish=finish, cost=cost
+            )
             if not held:
                 log.info("turn_lost", turn_id=str(claim.turn_id), attempt=claim.attempt)
                 return
@@ -194,7 +196,7 @@ class TurnRunner:
     async def _fail(self, claim: Claim) -> None:
         metrics.TURNS.labels("failed").inc()
         try:
-            await self._bridge.call(turns.fail, **_fence(claim), code=Code.SPIRIT_ERROR)
+            await self._bridge.call_locking(turns.fail, **_fence(claim), code=Code.SPIRIT_ERROR)
         except SeanceError as error:
             log.warning("turn_left", turn_id=str(claim.turn_id), code=error.code)
 
@@ -219,7 +221,7 @@ class TurnRunner:
 
     async def _begin_moves(self, claim: Claim, board: str, began: float) -> None:
         script = _formatted(claim, "", board).board_script
-        starts_at = await self._bridge.call(turns.begin_moves, **_fence(claim), duration_ms=script.duration_ms)
+        starts_at = await self._bridge.call_locking(turns.begin_moves, **_fence(claim), duration_ms=script.duration_ms)
         if starts_at is None:
             raise asyncio.CancelledError  # somebody else has the turn
         moving = self._moving[claim.turn_id] = self._spawn(self._move(claim, script, starts_at))

@@ -37,7 +37,9 @@ TRIES = 7  # of an item in a crowd whose session is locked, before it takes a la
 NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits, and for how many it waits at most
 QUIET_SECONDS = 0.1
-PATIENCE = 2.0  # seconds for which a lane waits until it may wait for its lock, which takes as long at most
+# Seconds for which a lane tries where too many wait for locks already (as many as the database would let it wait), and
+# between its tries.
+PATIENCE, FIRST_PAUSE, LONGEST_PAUSE = 2.0, 0.05, 0.4
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
@@ -164,20 +166,23 @@ class Batcher(Generic[T, R]):
     async def _run_lane(self, session_id: UUID) -> None:
         lane = self._lanes[session_id]
         while lane:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await self._bridge.waiting.acquire()
-            except TimeoutError:  # so many sessions are locked that it would not be sooner refused by the database
-                refused, lane[:] = lane[:], []
-                for _, done in refused:
-                    done(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
-                continue
-            try:
-                batch, lane[:] = lane[: self._largest], lane[self._largest :]
-                await self._commit(batch, wait=True)
-            finally:
-                self._bridge.waiting.release()
+            batch, lane[:] = lane[: self._largest], lane[self._largest :]
+            if self._bridge.waiting.locked():
+                await self._try(batch)
+            else:
+                async with self._bridge.waiting:
+                    await self._commit(batch, wait=True)
         del self._lanes[session_id]
+
+    async def _try(self, batch: list[Entry[T, R]]) -> None:
+        """Without a thread that waits: now and then, for as long as the database would wait, and then no more."""
+        now, pause = asyncio.get_running_loop().time, FIRST_PAUSE
+        until = now() + PATIENCE
+        while (batch := await self._commit(batch, wait=False)) and (left := until - now()) > 0:
+            await asyncio.sleep(min(left, pause))
+            pause = min(2 * pause, LONGEST_PAUSE)
+        for _, done in batch:
+            done(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
 
     def _came_from(self, items: Sequence[T]) -> Sequence[Any]:
         return [self._links.pop(id(item), None) for item in items] if self._links else ()

@@ -16,6 +16,10 @@ SQLITE_PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA forei
 # A session row that somebody else locks must not hold a sender for longer than 2 s.
 LIMITS = {"lock_timeout": "2s", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "15s"}
 
+# PostgreSQL notices within 25 s that a host is gone in the middle of what it was sending, and lets its locks go: the
+# limit for an idle transaction begins only with an answer.
+KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+
 
 def databases(env: Env) -> dict[str, dict[str, Any]]:
     """Django's DATABASES: `default`, and `replica` where there is one."""
@@ -53,7 +57,7 @@ def postgresql(url: str) -> dict[str, Any]:
         # outlive their transaction, and no options at its start: the time limits are the role's.
         return config | {"OPTIONS": options | {"prepare_threshold": None}, "DISABLE_SERVER_SIDE_CURSORS": True}
     # Ours come first: PostgreSQL lets the last one win, so a URL may still say otherwise.
-    limits = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
+    limits = " ".join(f"-c {name}={value}" for name, value in (LIMITS | KEEPALIVES).items())
     options["options"] = f"{limits} {options.get('options', '')}".strip()
     # Without a threshold, which is Django's default, psycopg prepares nothing, not even what asks for it.
     return config | {"OPTIONS": {"prepare_threshold": 5, **options}}

@@ -1,21 +1,21 @@
 """sessions_app, writes: the plain message on PostgreSQL, in one round trip.
 
-It takes the drafts to which nothing can be said against: an active session that nobody else has locked, a seated author
+It takes the drafts to which nothing can be said against: an active session whose lock is to be had, a seated author
 with a voice, a `client_msg_id` that is new. Everything else it leaves untouched for the careful way in `messages`,
 which knows every refusal by name. What it stores is what the careful way would store; a test holds them together.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+import psycopg
 from django.db import connection
 
 from sessions_app import outbox
-from sessions_app.prepared import pipelined, raw_cursor
+from sessions_app.prepared import raw_cursor
 
 
 class Plain(msgspec.Struct):
@@ -108,11 +108,11 @@ LEFT JOIN LATERAL (
     AND m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s LIMIT 1
 ) before ON true
 """
-# Whoever waits sends this before the statement, without waiting for its answer: together they are one transaction, and
-# the lock is never held for as long as a message takes to a host that has a poor line. A statement of its own, because
-# what the other one reads must be as new as the lock. Where the spirit listens the careful way will wait.
+# Whoever waits sends this before the statement, in one simple query: together they are one transaction, which begins
+# once all of it has come, so that the lock is never held while a host with a poor line sends or waits. A statement of
+# its own, because what the other one reads must be as new as the lock. Where the spirit listens the careful way waits.
 _WAIT = """
-SELECT 1 FROM sessions WHERE id = ANY(%s::uuid[]) AND is_active AND spirit_mode = 'off' ORDER BY id FOR NO KEY UPDATE
+SELECT 1 FROM sessions WHERE id = ANY(%s::uuid[]) AND is_active AND spirit_mode = 'off' ORDER BY id FOR NO KEY UPDATE;
 """
 # For webhooks: a pointer to each message, under the message's own id. Left out of the statement where there are none.
 _OUTBOX = """, kept AS (
@@ -169,10 +169,12 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool, wait: bool
         sql, values = statement.many, [msgspec.json.encode(drafts).decode(), sessions, at, *kept]
     with connection.wrap_database_errors:
         connection.ensure_connection()
-        with raw_cursor() as waiting, raw_cursor() as cursor:
-            with pipelined() if wait else nullcontext():
-                if wait:
-                    waiting.execute(_WAIT, [sessions], prepare=True)
+        with raw_cursor() as cursor:
+            if wait:
+                binder = psycopg.ClientCursor(connection.connection)
+                cursor.execute(binder.mogrify(_WAIT + sql, [sessions, *values]).encode(), prepare=False)
+                cursor.nextset()
+            else:
                 cursor.execute(sql, values, prepare=True)
             rows = cursor.fetchall()
     if len(drafts) == 1:

@@ -1,8 +1,7 @@
 """sessions_app, writes: messages, many at a time, and their deletion.
 
-`post_messages` is the only way in for a message, from both doors. One call is one transaction under the locks of its
-sessions: every message in it is stored with its `seq`, or refused by itself, and what was stored is published in that
-order once it has committed.
+`post_messages` is the only way in for a message, from both doors. Under the lock of its session every message of a call
+is stored with its `seq`, or refused by itself, and what was stored is published in that order once it has committed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,7 @@ from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
 from sessions_app.services.audit import record
-from sessions_app.services.fastpath import Plain
+from sessions_app.services.fastpath import Plain, Taken
 from sessions_app.services.log import Busy, append_event, lock_known, lock_sessions
 from sessions_app.services.turns import Asked, ask, may_ask, unhear_message, withdraw
 from sessions_app.spirits.safety import crisis_notice, is_crisis
@@ -97,15 +96,26 @@ class _Batch:
             self.results[n] = refusal
 
     def post_at_once(self) -> None:
-        """What is plain and can be followed by no turn: one round trip, without a transaction around it."""
-        now = events.now()
+        """What is plain and can be followed by no turn, in one statement each time; and what will not be stored."""
         plain, repeated = _plain(enumerate(self.drafts))
-        if not plain:
-            return
+        locked, settled = self._post_plain(plain, wait=False)
+        if self.wait:
+            locked, more = self._post_plain(locked, wait=True)
+            settled += more
+        self._settle([*settled, *repeated])
+        if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
+            busy = {item.session_id for item in locked}
+            for n in self._left():
+                if self.drafts[n].session_id in busy:  # nothing passes what came before it
+                    self.results[n] = Busy()
+
+    def _post_plain(self, plain: Sequence[Plain], *, wait: bool) -> tuple[list[Plain], list[Plain]]:
+        """Store and tell it; returns what somebody else has locked (or what is gone), and what will not be stored."""
+        now = events.now()
         try:
-            taken = fastpath.post(plain, now, silent_only=True, wait=self.wait)
+            taken = fastpath.post(plain, now, silent_only=True, wait=wait) if plain else Taken([], set(), set())
         except IntegrityError:
-            return  # nothing of it was stored; under the lock it is found who had stored what
+            return [], []  # nothing of it was stored; under the lock it is found who had stored what
         by_n = {item.n: item for item in plain}
         notices = []
         for n, seq, name in sorted(taken.placed, key=itemgetter(1)):
@@ -118,26 +128,30 @@ class _Batch:
             text = events.frame("message_received", events.MessageReceived(*fields, item.text), at=now, seq=seq)
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
         publish(notices, is_kept=True)
-        self._settle([*(by_n[n] for n in taken.settled), *repeated])
-        if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
-            busy = {by_n[n].session_id for n in by_n.keys() - taken.reached - taken.settled}
-            for n in self._left():
-                if self.drafts[n].session_id in busy:  # nothing passes what came before it
-                    self.results[n] = Busy()
+        locked = [item for item in plain if item.n not in taken.reached and item.n not in taken.settled]
+        return locked, [by_n[n] for n in taken.settled]
 
     def _settle(self, plain: Sequence[Plain]) -> None:
         """Answer what will not be stored without a lock: it comes where a host is slow, and would hold it for long."""
         if not plain:
             return
-        seen = _Seen.of(plain, Session.objects.in_bulk({item.session_id for item in plain}))
-        for item in plain:
-            try:
-                found = seen.decide(self.drafts[item.n])
-            except SeanceError as refused:
-                self.results[item.n] = refused.kept()
-            else:
-                if isinstance(found, Posted):
-                    self.results[item.n] = found
+        try:
+            seen = _Seen.of(plain, Session.objects.in_bulk({item.session_id for item in plain}))
+            for item in plain:
+                self._settle_one(seen, item.n)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("message_failed")  # others are stored; this one gets its answer under the lock
+
+    def _settle_one(self, seen: "_Seen", n: int) -> None:
+        try:
+            found = seen.decide(self.drafts[n])
+        except SeanceError as refused:
+            self.results[n] = refused.kept()
+        else:
+            if isinstance(found, Posted):
+                self.results[n] = found
 
     def post_under_lock(self) -> None:
         """The rest, in one transaction; where a message breaks it in a way that no rule foresaw, one by one."""

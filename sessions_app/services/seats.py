@@ -163,7 +163,8 @@ class _Joining:
             self._write()
             recent = history.recent(talked, settings.SEANCE.recent_messages)
             spirits = turns.spirits(talked)
-        self._close_surplus()
+        if settings.SEANCE.rate_limits_enabled:
+            self._close_surplus()
         publish(self.notices)
         return self._welcomes(places, recent(), spirits())
 
@@ -257,7 +258,7 @@ class _Joining:
         save_presence([*(self.sessions[UUID(told.session)] for told in self.notices), *self.recounted])
 
     def _close_surplus(self) -> None:
-        """Whoever opens a socket too many loses the oldest; nobody's are counted where there are no limits."""
+        """Whoever opens a socket too many loses the oldest."""
         limit = settings.SEANCE.sockets_per_user
         for user_id in [key for key, count in self.sockets.items() if count > limit]:
             open_ = Connection.objects.filter(participant__user_id=user_id, close_code__isnull=True)

@@ -66,6 +66,7 @@ def test_postgresql_waits_for_nothing_for_ever(tmp_path: Path) -> None:
     assert "statement_timeout=10s" in options["options"]
     assert "idle_in_transaction_session_timeout=15s" in options["options"]
     assert options["options"].endswith("-c lock_timeout=3s"), "the URL has the last word"
+    assert "-c tcp_keepalives_idle=10" in options["options"]
     assert (options["connect_timeout"], options["sslmode"], options["application_name"]) == (5, "require", "seance")
     assert options["prepare_threshold"] is not None, "psycopg would prepare nothing"
 

@@ -237,8 +237,10 @@ async def test_half_the_threads_wait_for_locks_and_who_finds_no_place_among_them
     *waiting, third = [batcher.submit(Item(room, f"stuck {n}")) for n, room in enumerate(rooms)]
     free = await outcomes([batcher.submit(Item(HERE, "free"))])
     refused = await outcomes([third])
-    work.locked.clear()
-    again = await outcomes([batcher.submit(Item(rooms[2], "again"))])
+    third = batcher.submit(Item(rooms[2], "again"))
+    await asyncio.sleep(0.05)
+    work.locked.remove(rooms[2])  # soon, and the other two are locked for long
+    again = await outcomes([third])
     assert not any(future.done() for future in waiting)
     work.unlocked.set()
     stored = await outcomes(waiting)

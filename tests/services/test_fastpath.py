@@ -169,6 +169,24 @@ def test_an_acknowledgement_that_cannot_be_read_again_takes_nothing_from_what_wa
     assert numbers(room) == [1, 2]
 
 
+def test_what_breaks_an_answer_without_the_lock_is_answered_under_it(
+    bob: User, process_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = room_of(bob, process_id)
+    post_messages([Draft(room.id, bob.id, "Once", "x")])
+    reading = messages._Seen.of
+
+    def broken(*_: object) -> None:
+        monkeypatch.setattr(messages._Seen, "of", reading)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(messages._Seen, "of", broken)
+    results = post_messages([Draft(room.id, bob.id, "Once", "x"), Draft(room.id, bob.id, "New")])
+
+    assert [code(result) for result in results] == ["", ""]
+    assert numbers(room) == [1, 2]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_webhooks_get_a_pointer_to_each(count: int, bob: User, process_id: UUID) -> None:
     room = room_of(bob, process_id)

@@ -1,0 +1,34 @@
+"""Tests of realtime/bridge: what waits for locks leaves threads to everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from realtime.bridge import Bridge
+
+
+async def test_half_the_threads_may_wait_for_locks() -> None:
+    bridge = Bridge(4)
+    unlocked, waits = threading.Event(), []
+
+    def wait(number: int) -> int:
+        waits.append(number)
+        assert unlocked.wait(10)
+        return number
+
+    stuck = [asyncio.ensure_future(bridge.call_locking(wait, number)) for number in range(5)]
+    free = [await bridge.call(str, number) for number in range(8)]
+    begun = sorted(waits)
+    unlocked.set()
+    done = await asyncio.gather(*stuck)
+    bridge.close()
+
+    assert (begun, free, done) == ([0, 1], [str(number) for number in range(8)], [0, 1, 2, 3, 4])
+
+
+async def test_one_thread_may_wait_where_it_is_the_only_one() -> None:
+    bridge = Bridge(1)
+
+    assert await bridge.call_locking(str, 1) == "1"
+    bridge.close()

@@ -39,7 +39,7 @@ CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits,
 QUIET_SECONDS = 0.1
 # Seconds for which a lane tries where too many wait for locks already (as many as the database would let it wait), and
 # between its tries.
-PATIENCE, FIRST_PAUSE, LONGEST_PAUSE = 2.0, 0.05, 0.4
+PATIENCE, FIRST_PAUSE, LONGEST_PAUSE = 2.0, 0.01, 0.4
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")

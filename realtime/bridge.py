@@ -35,15 +35,20 @@ class Bridge:
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a service in a database thread; raises what it raises, and `UNAVAILABLE` where the database is away."""
-        loop = asyncio.get_running_loop()
-        work = partial(run, function, time.perf_counter(), args, kwargs)
-        # With the caller's context, so that lines written in the thread say whose work it is.
-        return await loop.run_in_executor(self._executor, copy_context().run, work)
+        return await self._run(function, time.perf_counter(), args, kwargs)
 
     async def call_locking(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """`call` for a service that may wait for a lock; no more of them at a time than there are places."""
+        queued_at = time.perf_counter()
         async with self.waiting:
-            return await self.call(function, *args, **kwargs)
+            return await self._run(function, queued_at, args, kwargs)
+
+    async def _run(
+        self, function: Callable[..., R], queued_at: float, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> R:
+        work = partial(run, function, queued_at, args, kwargs)
+        # With the caller's context, so that lines written in the thread say whose work it is.
+        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
 
     def close(self) -> None:
         """Let the work under way end, and close every connection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from realtime import metrics
 from realtime.bridge import Bridge
 
 
@@ -17,13 +18,16 @@ async def test_half_the_threads_may_wait_for_locks() -> None:
         assert unlocked.wait(10)
         return number
 
+    before = metrics.DATABASE_WAIT._sum.get()
     stuck = [asyncio.ensure_future(bridge.call_locking(wait, number)) for number in range(5)]
     free = [await bridge.call(str, number) for number in range(8)]
     begun = sorted(waits)
+    await asyncio.sleep(0.1)
     unlocked.set()
     done = await asyncio.gather(*stuck)
     bridge.close()
 
+    assert metrics.DATABASE_WAIT._sum.get() - before > 3 * 0.1, "who waited for a place waited for a thread"
     assert (begun, free, done) == ([0, 1], [str(number) for number in range(8)], [0, 1, 2, 3, 4])
 
 

@@ -8,7 +8,7 @@ import asyncio
 import select
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -35,20 +35,22 @@ class Bridge:
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a service in a database thread; raises what it raises, and `UNAVAILABLE` where the database is away."""
-        return await self._run(function, time.perf_counter(), args, kwargs)
+        return await asyncio.wrap_future(self._submit(function, time.perf_counter(), args, kwargs))
 
     async def call_locking(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """`call` for a service that may wait for a lock; no more of them at a time than there are places."""
-        queued_at = time.perf_counter()
-        async with self.waiting:
-            return await self._run(function, queued_at, args, kwargs)
+        queued_at, loop = time.perf_counter(), asyncio.get_running_loop()
+        await self.waiting.acquire()
+        under_way = self._submit(function, queued_at, args, kwargs)
+        # Not before the thread is free, even where nobody wants the answer any more.
+        under_way.add_done_callback(lambda _: loop.call_soon_threadsafe(self.waiting.release))
+        return await asyncio.wrap_future(under_way)
 
-    async def _run(
+    def _submit(
         self, function: Callable[..., R], queued_at: float, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> R:
-        work = partial(run, function, queued_at, args, kwargs)
+    ) -> "Future[R]":
         # With the caller's context, so that lines written in the thread say whose work it is.
-        return await asyncio.get_running_loop().run_in_executor(self._executor, copy_context().run, work)
+        return self._executor.submit(copy_context().run, partial(run, function, queued_at, args, kwargs))
 
     def close(self) -> None:
         """Let the work under way end, and close every connection."""

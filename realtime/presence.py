@@ -81,6 +81,8 @@ class Keeper:
         self._hub.close_connections(found.close_codes)
         for check in self._watches:
             await check(self._bridge)
+        if self._bridge.waiting.locked():
+            return  # the next time
         if reaped := await self._bridge.call_locking(reap, process_id=self._process_id):
             metrics.LEASES_EXPIRED.inc(reaped)
             log.info("seats_reaped", count=reaped)

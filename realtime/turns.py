@@ -133,7 +133,7 @@ class TurnRunner:
     async def _work(self, session_id: UUID) -> None:
         async with self._gate:
             try:
-                while (found := await self._bridge.call_locking(turns.claim, session_id)) is not None:
+                while (found := await self._bridge.call(turns.claim, session_id)) is not None:
                     if isinstance(found, Later):
                         asyncio.get_running_loop().call_later(found.seconds, self.wake, session_id)
                         return
@@ -221,7 +221,7 @@ class TurnRunner:
 
     async def _begin_moves(self, claim: Claim, board: str, began: float) -> None:
         script = _formatted(claim, "", board).board_script
-        starts_at = await self._bridge.call_locking(turns.begin_moves, **_fence(claim), duration_ms=script.duration_ms)
+        starts_at = await self._bridge.call(turns.begin_moves, **_fence(claim), duration_ms=script.duration_ms)
         if starts_at is None:
             raise asyncio.CancelledError  # somebody else has the turn
         moving = self._moving[claim.turn_id] = self._spawn(self._move(claim, script, starts_at))

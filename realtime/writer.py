@@ -168,21 +168,27 @@ class Batcher(Generic[T, R]):
         while lane:
             batch, lane[:] = lane[: self._largest], lane[self._largest :]
             if self._bridge.waiting.locked():
-                await self._try(batch)
+                await self._try(batch, lane)
             else:
                 async with self._bridge.waiting:
                     await self._commit(batch, wait=True)
         del self._lanes[session_id]
 
-    async def _try(self, batch: list[Entry[T, R]]) -> None:
+    async def _try(self, batch: list[Entry[T, R]], lane: list[Entry[T, R]]) -> None:
         """Without a thread that waits: now and then, for as long as the database would wait, and then no more."""
         now, pause = asyncio.get_running_loop().time, FIRST_PAUSE
         until = now() + PATIENCE
         while (batch := await self._commit(batch, wait=False)) and (left := until - now()) > 0:
             await asyncio.sleep(min(left, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
-        for _, done in batch:
-            done(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
+            if not self._bridge.waiting.locked():
+                lane[:0] = batch  # it may wait after all
+                return
+        if batch:
+            refused, lane[:] = [*batch, *lane], []  # nothing passes what came before it
+            self._came_from([item for item, _ in refused])
+            for _, done in refused:
+                done(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
 
     def _came_from(self, items: Sequence[T]) -> Sequence[Any]:
         return [self._links.pop(id(item), None) for item in items] if self._links else ()

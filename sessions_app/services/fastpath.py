@@ -5,13 +5,12 @@ with a voice, a `client_msg_id` that is new. Everything else it leaves untouched
 which knows every refusal by name. What it stores is what the careful way would store; a test holds them together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-import psycopg
 from django.db import connection
 
 from sessions_app import outbox
@@ -108,11 +107,9 @@ LEFT JOIN LATERAL (
     AND m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s LIMIT 1
 ) before ON true
 """
-# Whoever waits sends this before the statement, in one simple query: together they are one transaction, which begins
-# once all of it has come, so that the lock is never held while a host with a poor line sends or waits. A statement of
-# its own, because what the other one reads must be as new as the lock. Where the spirit listens the careful way waits.
+# Not for those where the spirit listens: there the careful way waits.
 _WAIT = """
-SELECT 1 FROM sessions WHERE id = ANY(%s::uuid[]) AND is_active AND spirit_mode = 'off' ORDER BY id FOR NO KEY UPDATE;
+SELECT id FROM sessions WHERE id = ANY(%s::uuid[]) AND is_active AND spirit_mode = 'off' ORDER BY id FOR NO KEY UPDATE
 """
 # For webhooks: a pointer to each message, under the message's own id. Left out of the statement where there are none.
 _OUTBOX = """, kept AS (
@@ -149,10 +146,19 @@ def is_available() -> bool:
     return connection.vendor == "postgresql"
 
 
-def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool, wait: bool = False) -> Taken:
-    """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
+def wait_for(session_ids: Iterable[UUID]) -> set[UUID]:
+    """Wait until nobody else has locked these sessions, and let them go at once; returns those that are silent.
 
-    With `wait`, outside a transaction, it waits for silent sessions that somebody else has locked.
+    A lock that were kept for the statement would be held while a host with a poor line sends and waits.
+    """
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        with raw_cursor() as cursor:
+            return {row[0] for row in cursor.execute(_WAIT, [list(session_ids)], prepare=True)}
+
+
+def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> Taken:
+    """Store what is plain; returns where. With `silent_only` only where the spirit never answers.
 
     Raises `django.db.IntegrityError` where somebody stored one of the `client_msg_id`s at this very moment: then
     nothing of this call was stored. What webhooks tell of it is in their outbox.
@@ -170,13 +176,7 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool, wait: bool
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with raw_cursor() as cursor:
-            if wait:
-                binder = psycopg.ClientCursor(connection.connection)
-                cursor.execute(binder.mogrify(_WAIT + sql, [sessions, *values]).encode(), prepare=False)
-                cursor.nextset()
-            else:
-                cursor.execute(sql, values, prepare=True)
-            rows = cursor.fetchall()
+            rows = cursor.execute(sql, values, prepare=True).fetchall()
     if len(drafts) == 1:
         rows = [(n, *row) for row in rows]
     return Taken(

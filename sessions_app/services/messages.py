@@ -21,13 +21,14 @@ from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
 from sessions_app.services.audit import record
-from sessions_app.services.fastpath import Plain, Taken
+from sessions_app.services.fastpath import Plain
 from sessions_app.services.log import Busy, append_event, lock_known, lock_sessions
 from sessions_app.services.turns import Asked, ask, may_ask, unhear_message, withdraw
 from sessions_app.spirits.safety import crisis_notice, is_crisis
 from sessions_app.text import clean_client_msg_id, clean_message, is_client_msg_id
 
 log = structlog.get_logger(__name__)
+ROUNDS = 3  # of waiting for a lock and finding it taken again, before it is kept for a transaction
 
 
 class Draft(NamedTuple):
@@ -98,24 +99,27 @@ class _Batch:
     def post_at_once(self) -> None:
         """What is plain and can be followed by no turn, in one statement each time; and what will not be stored."""
         plain, repeated = _plain(enumerate(self.drafts))
-        locked, settled = self._post_plain(plain, wait=False)
-        if self.wait:
-            locked, more = self._post_plain(locked, wait=True)
-            settled += more
-        self._settle([*settled, *repeated])
+        locked = self._post_plain(plain)
+        rounds = ROUNDS if self.wait else 0
+        while locked and rounds:
+            free, rounds = fastpath.wait_for({item.session_id for item in locked}), rounds - 1
+            locked = self._post_plain([item for item in locked if item.session_id in free])
+        self._settle(repeated)
         if not self.wait:  # whether locked by somebody else or gone: whoever waits for the lock will know
             busy = {item.session_id for item in locked}
             for n in self._left():
                 if self.drafts[n].session_id in busy:  # nothing passes what came before it
                     self.results[n] = Busy()
 
-    def _post_plain(self, plain: Sequence[Plain], *, wait: bool) -> tuple[list[Plain], list[Plain]]:
-        """Store and tell it; returns what somebody else has locked (or what is gone), and what will not be stored."""
+    def _post_plain(self, plain: Sequence[Plain]) -> list[Plain]:
+        """Store, tell and answer it; returns what somebody else has locked, or what is gone."""
+        if not plain:
+            return []
         now = events.now()
         try:
-            taken = fastpath.post(plain, now, silent_only=True, wait=wait) if plain else Taken([], set(), set())
+            taken = fastpath.post(plain, now, silent_only=True)
         except IntegrityError:
-            return [], []  # nothing of it was stored; under the lock it is found who had stored what
+            return []  # nothing of it was stored; under the lock it is found who had stored what
         by_n = {item.n: item for item in plain}
         notices = []
         for n, seq, name in sorted(taken.placed, key=itemgetter(1)):
@@ -128,8 +132,8 @@ class _Batch:
             text = events.frame("message_received", events.MessageReceived(*fields, item.text), at=now, seq=seq)
             notices.append(Notice(str(item.session_id), "message_received", text, seq))
         publish(notices, is_kept=True)
-        locked = [item for item in plain if item.n not in taken.reached and item.n not in taken.settled]
-        return locked, [by_n[n] for n in taken.settled]
+        self._settle([by_n[n] for n in taken.settled])
+        return [item for item in plain if item.n not in taken.reached and item.n not in taken.settled]
 
     def _settle(self, plain: Sequence[Plain]) -> None:
         """Answer what will not be stored without a lock: it comes where a host is slow, and would hold it for long."""

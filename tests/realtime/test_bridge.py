@@ -31,6 +31,25 @@ async def test_half_the_threads_may_wait_for_locks() -> None:
     assert (begun, free, done) == ([0, 1], [str(number) for number in range(8)], [0, 1, 2, 3, 4])
 
 
+async def test_a_place_is_taken_for_as_long_as_its_thread_waits() -> None:
+    bridge, begun, unlocked = Bridge(2), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert unlocked.wait(10)
+
+    given_up = asyncio.ensure_future(bridge.call_locking(wait))
+    await bridge.call(begun.wait, 10)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    is_taken = bridge.waiting.locked()
+    unlocked.set()
+    found = await bridge.call_locking(str, 1)
+    bridge.close()
+
+    assert (is_taken, found) == (True, "1")
+
+
 async def test_one_thread_may_wait_where_it_is_the_only_one() -> None:
     bridge = Bridge(1)
 

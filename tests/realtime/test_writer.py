@@ -250,6 +250,43 @@ async def test_half_the_threads_wait_for_locks_and_who_finds_no_place_among_them
     assert (free, refused, again, stored) == (["FREE"], ["UNAVAILABLE"], ["AGAIN"], ["STUCK 0", "STUCK 1"])
 
 
+async def test_who_finds_no_place_waits_for_the_lock_once_there_is_one(work: Work) -> None:
+    bridge = Bridge(4)
+    batcher: Batcher[Item, str] = Batcher(bridge, work, name="test")
+    rooms = [uuid7() for _ in range(3)]
+    work.locked.update(rooms)
+
+    stuck = [batcher.submit(Item(room, f"stuck {n}")) for n, room in enumerate(rooms)]
+    await asyncio.sleep(0.1)
+    begun = [texts for texts, wait in work.calls if wait]
+    work.unlocked.set()
+    stored = await outcomes(stuck)
+    await batcher.drain()
+    bridge.close()
+
+    assert begun == [["stuck 0"], ["stuck 1"]]
+    assert stored == ["STUCK 0", "STUCK 1", "STUCK 2"]
+
+
+async def test_what_came_later_is_refused_with_what_tried_in_vain(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "PATIENCE", 0.2)
+    bridge = Bridge(2)
+    batcher: Batcher[Item, str] = Batcher(bridge, work, name="test")
+    work.locked.update([HERE, THERE])
+
+    waiting, first = [batcher.submit(Item(room, "x")) for room in (HERE, THERE)]
+    await asyncio.sleep(0.1)
+    second = batcher.submit(Item(THERE, "y"))
+    refused = await outcomes([first, second])
+    work.unlocked.set()
+    stored = await outcomes([waiting])
+    await batcher.drain()
+    bridge.close()
+
+    assert (refused, stored) == (["UNAVAILABLE", "UNAVAILABLE"], ["X"])
+    assert not any("y" in texts for texts, _ in work.calls)
+
+
 async def test_what_comes_to_a_locked_session_queues_behind(work: Work, submit: Submit) -> None:
     work.locked.add(HERE)
     first = submit("1")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -25,14 +26,14 @@ from sessions_app.errors import SeanceError
 from sessions_app.inputs import NewInvite
 from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Session, SpiritTurn
 from sessions_app.security import verify_token
-from sessions_app.services import accounts, messages
+from sessions_app.services import accounts, fastpath, messages
 from sessions_app.services.bans import ban, sign_out
 from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
-from sessions_app.services.turns import claim
+from sessions_app.services.turns import Claim, Later, claim
 from tests.services.helpers import (
     code,
     hang_up,
@@ -210,6 +211,25 @@ def test_nothing_passes_what_came_before_it_to_a_locked_session(monkeypatch: pyt
     assert [code(result) for result in results] == ["UNAVAILABLE"] * 4
 
 
+def test_a_message_that_finds_the_lock_taken_again_and_again_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bob, process_id = make_account(), make_process()
+    room = make_session()
+    sit(room, process_id, bob)
+    waited: list[set[UUID]] = []
+
+    def wait_in_vain(ids: set[UUID]) -> set[UUID]:
+        waited.append(ids)
+        return ids
+
+    monkeypatch.setattr(fastpath, "wait_for", wait_in_vain)
+
+    results = while_locked(room, lambda: None, lambda: post_messages([Draft(room.id, bob.id, "Hello")]))
+
+    assert [code(result) for result in results] == [""]
+    assert waited == [{room.id}] * messages.ROUNDS
+    assert numbers(room) == [1]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_message_that_waits_holds_the_lock_for_no_round_trip(count: int, tmp_path: Path) -> None:
     bob, process_id = make_account(), make_process()
@@ -240,6 +260,20 @@ def test_a_join_holds_the_lock_for_three_round_trips(count: int, tmp_path: Path)
     assert answers(come, tmp_path / "trace") == ["T", "T", "T", "T", "I"]
 
 
+def test_no_thread_waits_to_claim_a_turn() -> None:
+    ada = make_account()
+    room = make_session(ada, spirit_mode="open")
+    post_message(Draft(room.id, ada.id, "Who?"))
+
+    with transaction.atomic():
+        lock_session(room.id)
+        (meanwhile,) = at_once([lambda: claim(room.id)])
+
+    assert isinstance(meanwhile, Later)
+    assert isinstance(claim(room.id), Claim)
+    assert claim(uuid7()) is None
+
+
 def test_a_turn_is_claimed_by_one() -> None:
     ada = make_account()
     room = make_session(ada, spirit_mode="open")
@@ -247,7 +281,7 @@ def test_a_turn_is_claimed_by_one() -> None:
 
     claims = at_once([lambda: claim(room.id)] * THREADS)
 
-    assert sum(found is not None for found in claims) == 1
+    assert sum(isinstance(found, Claim) for found in claims) == 1
     assert SpiritTurn.objects.get().attempt == 1
 
 

@@ -18,7 +18,7 @@ from sessions_app.errors import Code
 from sessions_app.models import Message, Participant, Session, SpiritTurn, TurnState
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors.turns import turn_data
-from sessions_app.services.log import lock_session, lock_sessions
+from sessions_app.services.log import lock_sessions
 from sessions_app.services.personas import pinned
 from sessions_app.services.turns.ending import end, held
 from sessions_app.services.turns.places import in_order, open_turns, tell_places, wake
@@ -29,6 +29,7 @@ MAX_LOST = 3  # holders that may be lost before the turn fails
 ORACLE_AFTER = 2  # from so many on the oracle answers alone: it may be the question that kills
 WAIT_SECONDS = 90
 CONTEXT_MESSAGES = 60
+BUSY_SECONDS = 0.2
 
 
 class Claim(NamedTuple):
@@ -52,7 +53,7 @@ class Claim(NamedTuple):
 
 
 class Later(NamedTuple):
-    """Nothing to do yet: a chorus still gathers, for so many seconds."""
+    """Nothing to do yet: a chorus still gathers, or somebody else has the lock; for so many seconds."""
 
     seconds: float
 
@@ -66,7 +67,9 @@ def lease_seconds() -> float:
 @transaction.atomic
 def claim(session_id: UUID) -> Claim | Later | None:
     """Take the session's next turn, or one whose holder's lease ran out; None where there is nothing to do."""
-    session = lock_session(session_id)
+    session = lock_sessions([session_id], wait=False).get(session_id)
+    if session is None:  # somebody else has the lock, for milliseconds as a rule; no thread waits for it here
+        return Later(BUSY_SECONDS) if Session.objects.filter(pk=session_id).exists() else None
     turns = list(open_turns(session_id))
     if not turns:
         return None

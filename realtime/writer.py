@@ -181,8 +181,8 @@ class Batcher(Generic[T, R]):
         while (batch := await self._commit(batch, wait=False)) and (left := until - now()) > 0:
             await asyncio.sleep(min(left, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
-            if not self._bridge.waiting.locked():
-                lane[:0] = batch  # it may wait after all
+            if left > PATIENCE / 2 and not self._bridge.waiting.locked():
+                lane[:0] = batch  # it may wait after all; later that would be longer than anybody should
                 return
         if batch:
             refused, lane[:] = [*batch, *lane], []  # nothing passes what came before it

@@ -74,12 +74,12 @@ async def test_a_session_goes_on_at_another_primary(make_stack: MakeStack, rng: 
     stays, goes = await open_halls([old], halls=2, people=4, rng=rng, slowest=1.0)
     talk = Talk([stays, goes], per_second=40, rng=rng)
     await talk_for(talk, 100)
-    for client in goes.clients:
-        client.addresses = [new.ws(goes.id)]
-    # As one would: nobody writes to it while it moves.
+    # As one would: nobody writes to it while it moves, and nobody is sent to where it is not there yet.
     old.terminate()
     assert await off_loop(old.wait) == 0
     moved = await off_loop(move, goes.id, first.database_url, second.database_url)
+    for client in goes.clients:
+        client.addresses = [new.ws(goes.id)]
     await off_loop(old.start)
     await talk_for(talk, 200)
     await talk.stop()

@@ -1,6 +1,7 @@
 """benchmarks: the pages of the admin over the past of `benchmarks.past`: `python -m benchmarks.admin`, on its database.
 
-Each page is asked for in process, as a superuser, several times.
+Each page is asked for in process, as a superuser, several times, in a few tries of which the cheapest counts: where
+the machine is shared, what others do to its caches and its clock lands in a try as CPU time, and never takes any away.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.database import backend_pid  # noqa: E402
 from benchmarks.rows import cpu_seconds  # noqa: E402
 from sessions_app.models import Message, Participant, Session, User  # noqa: E402
 
-ROUNDS = 10
+TRIES, ROUNDS = 3, 5  # of PostgreSQL's CPU a round of a try tells 2 ms
 APP = "/admin/sessions_app"
 
 
@@ -85,7 +86,7 @@ def _short(query: str) -> str:
     return "&".join(part if len(part) < 35 else f"{part.partition('=')[0]}=(an id)" for part in query.split("&"))
 
 
-def measured(rounds: int = ROUNDS) -> Iterator[Page]:
+def measured(tries: int = TRIES, rounds: int = ROUNDS) -> Iterator[Page]:
     """Each page, after it was asked for once to warm up."""
     admin = User.objects.filter(is_superuser=True).first()
     admin = admin or User.objects.create_superuser("measured@example.org", None, name="Measured")
@@ -97,17 +98,25 @@ def measured(rounds: int = ROUNDS) -> Iterator[Page]:
         cursor.execute("SET max_parallel_workers_per_gather = 0")
     for name, path in paths():
         client.get(path)
-        took = []
-        here, there = time.process_time(), cpu_seconds(backend)
-        for _ in range(rounds):
-            began = time.perf_counter()
-            response = client.get(path)
-            took.append((time.perf_counter() - began) * 1000)
-            assert response.status_code == 200, (path, response.status_code)
-        here, there = time.process_time() - here, cpu_seconds(backend) - there
         with CaptureQueriesContext(connection) as captured:
             client.get(path)
-        yield Page(name, here / rounds * 1000, there / rounds * 1000, min(took), len(captured))
+            queries = len(captured)  # the next request empties the record
+        tried = [_tried(client, path, backend, rounds) for _ in range(tries)]
+        here, there = min(((here, there) for here, there, _ in tried), key=sum)
+        yield Page(name, here, there, min(least for _, _, least in tried), queries)
+
+
+def _tried(client: Client, path: str, backend: int, rounds: int) -> tuple[float, float, float]:
+    """One try: milliseconds a round of this process and of PostgreSQL's, and the least by the clock."""
+    took = []
+    here, there = time.process_time(), cpu_seconds(backend)
+    for _ in range(rounds):
+        began = time.perf_counter()
+        response = client.get(path)
+        took.append((time.perf_counter() - began) * 1000)
+        assert response.status_code == 200, (path, response.status_code)
+    here, there = time.process_time() - here, cpu_seconds(backend) - there
+    return here / rounds * 1000, there / rounds * 1000, min(took)
 
 
 def main() -> int:

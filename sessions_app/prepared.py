@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import psycopg
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model, QuerySet
+from psycopg.types.json import Jsonb
 
 from sessions_app import replica
 
@@ -191,6 +192,14 @@ def _insert_sql(model: type[Model]) -> tuple[str, Fields]:
 
 
 @cache
+def _insert_each_sql(models: tuple[type[Model], ...]) -> tuple[str, tuple[Fields, ...]]:
+    statements, fields = zip(*(_insert_sql(model) for model in models), strict=True)
+    *first, last = statements
+    parts = ", ".join(f"part_{n} AS ({sql})" for n, sql in enumerate(first))
+    return f"WITH {parts} {last}" if first else last, fields
+
+
+@cache
 def _update_sql(model: type[Model], names: tuple[str, ...]) -> tuple[str, Fields]:
     fields = tuple(cast("Field[Any, Any]", model._meta.get_field(name)) for name in (*names, "id"))
     quote = connection.ops.quote_name
@@ -225,6 +234,31 @@ def insert(rows: Sequence[Model]) -> None:
         _execute(*_insert_sql(type(rows[0])), rows)
         for row in rows:
             row._state.adding, row._state.db = False, "default"
+
+
+def insert_each(rows: Sequence[Model]) -> None:
+    """Insert a row each of several models, all or none, those that others refer to first.
+
+    PostgreSQL gets one statement, without a transaction around it: foreign keys are looked at when it ends.
+    """
+    if connection.vendor != "postgresql":
+        with transaction.atomic():
+            for row in rows:
+                insert([row])
+        return
+    sql, fields = _insert_each_sql(tuple(type(row) for row in rows))
+    values = [_plain(getattr(row, field.attname)) for row, some in zip(rows, fields, strict=True) for field in some]
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        with raw_cursor() as raw:
+            raw.execute(sql, values, prepare=True)
+    for row in rows:
+        row._state.adding, row._state.db = False, "default"
+
+
+def _plain(value: Any) -> Any:
+    """A value as psycopg takes it: JSON must be said to be that."""
+    return Jsonb(value) if isinstance(value, dict) else value
 
 
 def update(rows: Sequence[Model], *names: str) -> None:

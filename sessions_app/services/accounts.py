@@ -26,20 +26,25 @@ from sessions_app.text import USER_NAME_MAX, clean_name
 
 __all__ = [
     "ANONYMOUS", "Tokens", "access_token", "begin_registration", "begin_reset", "begin_upgrade", "change_password",
-    "create_guest", "enter_as_guest", "finish_registration", "finish_reset", "issue_tokens", "login", "refresh_tokens",
-    "register", "rename", "revoke", "upgrade",
+    "create_guest", "enter_as_guest", "finish_registration", "finish_reset", "issue_tokens", "login", "new_guest",
+    "refresh_tokens", "register", "rename", "revoke", "upgrade",
 ]  # fmt: skip
 
 ANONYMOUS = "Anonymous"
 _TAKEN = "This address cannot be used."
 
 
-def create_guest(*, name: str | None) -> User:
-    """A guest: a person without an account. Raises `VALIDATION_ERROR`."""
+def new_guest(*, name: str | None) -> User:
+    """A guest: a person without an account, not stored yet. Raises `VALIDATION_ERROR`."""
     cleaned = ANONYMOUS if name is None else clean_name(name, limit=USER_NAME_MAX)
-    user = User(name=cleaned, is_guest=True, joined_at=events.now())
-    insert([user])
-    return user
+    return User(name=cleaned, is_guest=True, joined_at=events.now())
+
+
+def create_guest(*, name: str | None) -> User:
+    """A guest who is stored. Raises `VALIDATION_ERROR`."""
+    guest = new_guest(name=name)
+    insert([guest])
+    return guest
 
 
 def enter_as_guest(*, name: str) -> User:

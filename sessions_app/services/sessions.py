@@ -10,12 +10,12 @@ from sessions_app import events, outbox, policies
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import CreateSession, UpdateSession
 from sessions_app.models import Act, Connection, Mode, Participant, Session, User
-from sessions_app.prepared import insert, pipelined
+from sessions_app.prepared import insert_each
 from sessions_app.publish import publish
 from sessions_app.selectors import history
 from sessions_app.selectors.sessions import get_session, taken_seats, visible_session
 from sessions_app.selectors.shapes import session_data
-from sessions_app.services.accounts import create_guest
+from sessions_app.services.accounts import new_guest
 from sessions_app.services.audit import record
 from sessions_app.services.log import append_change, lock_known
 from sessions_app.services.personas import exists
@@ -27,7 +27,6 @@ from sessions_app.webhooks.kinds import CREATED
 __all__ = ["create_session", "delete_session", "end_session", "get_session", "get_session_history", "update_session"]
 
 
-@transaction.atomic
 def create_session(*, actor: User | None, values: CreateSession) -> tuple[events.SessionData, User, bool]:
     """Open a session; returns it, its host, and whether the host is a guest made for it.
 
@@ -38,14 +37,11 @@ def create_session(*, actor: User | None, values: CreateSession) -> tuple[events
     is_fresh = actor is None
     if is_fresh and not settings.SEANCE.allow_anonymous:
         raise SeanceError(Code.UNAUTHORIZED)
-    with pipelined():
-        actor = actor or create_guest(name=None)
-        row.host = actor
-        row.created_at = events.now()
-        insert([row])
+    row.host = host = actor or new_guest(name=None)
+    row.created_at = events.now()
     told = session_data(row, 0)
-    outbox.keep_one(CREATED, row.id, told, row.created_at)
-    return told, actor, is_fresh
+    insert_each([*([host] if is_fresh else []), row, *outbox.entry(CREATED, row.id, told, row.created_at)])
+    return told, host, is_fresh
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ long as the thread. A database that is away, or a lock that is not to be had, be
 
 import asyncio
 import select
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +32,18 @@ class Bridge:
 
     def __init__(self, threads: int) -> None:
         self.waiting = asyncio.Semaphore(max(1, threads // 2))
+        self._threads = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="database")
+
+    def begin(self) -> None:
+        """Start all threads now, where their connections cost memory and nothing else.
+
+        The executor starts one when all others are busy: the last of them, and what its connection keeps, would come
+        hours later, and in a moment that is busy enough without.
+        """
+        all_there = threading.Barrier(self._threads)
+        for _ in range(self._threads):
+            self._executor.submit(all_there.wait, 10.0)
 
     async def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a service in a database thread; raises what it raises, and `UNAVAILABLE` where the database is away."""

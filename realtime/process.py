@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 from django.conf import settings
+from django.db import connection
 from uuid_utils.compat import uuid7
 
 from realtime import metrics
@@ -98,6 +99,9 @@ class Process:
             # What is begun by hearing of it, such as a turn, is nobody's request.
             loop.call_soon_threadsafe(self.hub.publish, notices, context=Context())
 
+        if connection.vendor == "sqlite":  # a connection is 1.5 MB of our own, and no place that a server has to give
+            for of_every_socket in (self.bridge, self.door_bridge, self.limits_bridge):
+                of_every_socket.begin()
         await _look_at_the_store(self.bridge)  # before anybody resumes
         await self.keeper.register()
         publish.connect(sink)

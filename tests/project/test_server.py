@@ -126,6 +126,28 @@ async def test_what_was_loaded_is_no_garbage_and_circles_that_come_are_looked_fo
     assert gc.get_count()[0] < len(kept), "they have been looked at"
 
 
+@pytest.mark.usefixtures("collections")
+async def test_what_python_keeps_of_tuples_is_given_back_from_time_to_time(env: Env) -> None:
+    uvicorn_server = server.Server(env)
+    uvicorn_server.config.load()
+    others = cast("set[Any]", uvicorn_server.server_state.connections)
+    gc.freeze()
+    gc.collect()
+    kept = [(n,) * 9 for n in range(1500)]
+    kept.clear()
+    full = sys.getallocatedblocks()
+
+    for tick in range(1, server.COLLECT_ALL_TICKS - 1, 7):
+        await uvicorn_server.on_tick(tick)
+    others |= set(range(server.FEW + 1))
+    await uvicorn_server.on_tick(server.COLLECT_ALL_TICKS - 1)
+    assert sys.getallocatedblocks() > full - 500, "neither before its time, nor while many would wait"
+    others.clear()
+    await uvicorn_server.on_tick(server.COLLECT_ALL_TICKS - 1)
+
+    assert sys.getallocatedblocks() < full - 1200
+
+
 def test_hooks_drain_together_and_a_failing_one_hinders_nobody(hooks: list[Any]) -> None:
     done: list[str] = []
 

@@ -55,3 +55,16 @@ async def test_one_thread_may_wait_where_it_is_the_only_one() -> None:
 
     assert await bridge.call_locking(str, 1) == "1"
     bridge.close()
+
+
+async def test_all_threads_are_there_before_there_is_anything_to_do() -> None:
+    bridge, seen = Bridge(3), set()
+
+    bridge.begin()
+    begun = [thread for thread in threading.enumerate() if thread in bridge._executor._threads]
+    for _ in range(50):
+        seen.add(await bridge.call(threading.current_thread))
+    bridge.close()
+
+    assert len(begun) == 3
+    assert seen <= set(begun), "and no other has come"

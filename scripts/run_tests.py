@@ -91,7 +91,7 @@ def parts(given: list[str], *, on_services: bool, elsewhere: bool) -> list[tuple
     milliseconds bears nothing beside it. The browser has a runner of its own.
     """
     if any((ROOT / argument.partition("::")[0]).exists() for argument in given if argument):
-        return [("", given)]
+        return [("", [argument for argument in given if argument != "--long"])]
     several = f"-n {os.environ.get('TEST_PROCESSES', '4')} --dist loadfile --no-loadscope-reorder".split()
     if given[:1] == ["--long"]:
         twins = ON_SERVICES_LATER if on_services else ON_SERVICES

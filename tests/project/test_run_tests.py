@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scripts.run_tests import ON_SERVICES, ON_SERVICES_LATER, ROOT
+from scripts.run_tests import ON_SERVICES, ON_SERVICES_LATER, ROOT, parts
 
 # Whose rounds run on services as a whole: `make test-deploy`, and what is long.
 WHOLE = ["tests/deploy", "tests/benchmarks"]
@@ -19,3 +19,8 @@ def test_whatever_needs_services_lives_where_a_round_has_them() -> None:
 
     assert len(marked) > 20
     assert [path for path in marked if not path.startswith(tuple(ON_SERVICES + ON_SERVICES_LATER + WHOLE))] == []
+
+
+def test_a_file_is_run_as_it_is_named_whatever_the_round() -> None:
+    for given in (["tests/benchmarks", "-q"], ["--long", "tests/benchmarks", "-q"]):
+        assert parts(given, on_services=True, elsewhere=True) == [("", ["tests/benchmarks", "-q"])]

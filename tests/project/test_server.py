@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -126,6 +127,10 @@ async def test_what_was_loaded_is_no_garbage_and_circles_that_come_are_looked_fo
     assert gc.get_count()[0] < len(kept), "they have been looked at"
 
 
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.usefixtures("collections")
 async def test_what_python_keeps_of_tuples_is_given_back_from_time_to_time(env: Env) -> None:
     uvicorn_server = server.Server(env)
@@ -137,15 +142,29 @@ async def test_what_python_keeps_of_tuples_is_given_back_from_time_to_time(env: 
     kept.clear()
     full = sys.getallocatedblocks()
 
-    for tick in range(1, server.COLLECT_ALL_TICKS - 1, 7):
+    for tick in range(1, server.GIVE_BACK_TICKS - 1, 7):
         await uvicorn_server.on_tick(tick)
     others |= set(range(server.FEW + 1))
-    await uvicorn_server.on_tick(server.COLLECT_ALL_TICKS - 1)
+    await uvicorn_server.on_tick(server.GIVE_BACK_TICKS - 1)
     assert sys.getallocatedblocks() > full - 500, "neither before its time, nor while many would wait"
     others.clear()
-    await uvicorn_server.on_tick(server.COLLECT_ALL_TICKS - 1)
+    await uvicorn_server.on_tick(server.GIVE_BACK_TICKS - 1)
 
     assert sys.getallocatedblocks() < full - 1200
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another one")
+def test_holes_in_the_heap_are_given_back() -> None:
+    before = resident_bytes()
+    pieces = [bytes(4000) for _ in range(10_000)]
+    last = pieces[-1]
+    pieces.clear()
+    kept = resident_bytes() - before
+    server.give_back()
+
+    assert kept > 20 * 2**20, "the last piece holds the heap where it is"
+    assert resident_bytes() - before < kept / 4
+    assert len(last) == 4000
 
 
 def test_hooks_drain_together_and_a_failing_one_hinders_nobody(hooks: list[Any]) -> None:

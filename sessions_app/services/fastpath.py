@@ -82,16 +82,17 @@ LEFT JOIN LATERAL (
     AND m.session_id = d.session_id AND m.user_id = d.user_id AND m.client_msg_id = d.client_msg_id LIMIT 1
 ) before ON true
 """
-# One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for.
+# One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for. Session and
+# author are said each time as what they are: as columns of what was found before, a plan that was made while the tables
+# were empty looks for them without the session, through the whole index.
 _ONE = """
 WITH locked AS MATERIALIZED (
     SELECT id, last_seq, spirit_mode FROM sessions WHERE id = %s AND is_active FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS MATERIALIZED (
     SELECT l.id AS session_id, l.last_seq + 1 AS seq, p.user_id, p.name, %s::uuid AS id
-    FROM locked l JOIN participants p ON p.session_id = l.id AND p.user_id = %s
+    FROM locked l JOIN participants p ON p.session_id = %s AND p.user_id = %s
     WHERE {modes} AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = l.id AND m.user_id = p.user_id
-                      AND m.client_msg_id = %s)
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s)
 ), stored AS (
     INSERT INTO messages
         (id, session_id, seq, user_id, user_name, text, "timestamp", is_spirit, client_msg_id, off_record)
@@ -169,8 +170,9 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> Taken:
     values: list[object]
     if len(drafts) == 1:
         n, key, session, user, text, client_msg_id, off_record = msgspec.structs.astuple(drafts[0])
-        sql, values = statement.one, [session, key, user, client_msg_id, text, at, client_msg_id, off_record, *kept]
-        values += [session, user, client_msg_id]
+        before = [session, user, client_msg_id]
+        sql, values = statement.one, [session, key, session, user, *before, text, at, client_msg_id, off_record, *kept]
+        values += before
     else:
         sql, values = statement.many, [msgspec.json.encode(drafts).decode(), sessions, at, *kept]
     with connection.wrap_database_errors:

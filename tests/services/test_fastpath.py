@@ -201,3 +201,24 @@ def test_webhooks_get_a_pointer_to_each(count: int, bob: User, process_id: UUID)
     kept = WebhookEvent.objects.filter(session=room.id, kind="message.created").order_by("seq")
     assert [event.seq for event in kept] == list(range(1, count + 1))
     assert {event.id for event in kept} == set(Message.objects.values_list("id", flat=True))
+
+
+def test_a_plan_that_was_made_while_the_tables_were_empty_asks_for_the_session() -> None:
+    sql = fastpath._STATEMENTS[True, False].one
+    parameters = [f"${n}" for n in range(1, sql.count("%s") + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE the_one AS {sql.replace('%s', '{}').format(*parameters)}")
+        nothing = ", ".join(["NULL"] * len(parameters))
+        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE the_one({nothing})")
+        plans = [cursor.fetchone()[0][0]["Plan"]]
+        cursor.execute("DEALLOCATE the_one")
+
+    conditions = []
+    while plans:
+        plan = plans.pop()
+        plans += plan.get("Plans", [])
+        if plan.get("Relation Name") == "messages" and plan["Node Type"] != "ModifyTable":
+            conditions.append(plan.get("Index Cond", ""))
+    assert len(conditions) == 2
+    assert all("session_id" in condition for condition in conditions), conditions

@@ -100,8 +100,7 @@ class Process:
             loop.call_soon_threadsafe(self.hub.publish, notices, context=Context())
 
         if connection.vendor == "sqlite":  # a connection is 1.5 MB of our own, and no place that a server has to give
-            for of_every_socket in (self.bridge, self.door_bridge, self.limits_bridge):
-                of_every_socket.begin()
+            self.bridge.begin()
         await _look_at_the_store(self.bridge)  # before anybody resumes
         await self.keeper.register()
         publish.connect(sink)

@@ -11,7 +11,7 @@ from typing import cast
 import structlog
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from csp.constants import HEADER
-from csp.middleware import CSPMiddleware
+from csp.middleware import CheckableLazyObject, CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest
@@ -105,4 +105,6 @@ class PolicyMiddleware(CSPMiddleware):
         if is_own or settings.DEBUG:
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self.policy)
+        # Who asks for a nonce now would have one that the header does not know: they are told.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
         return response

@@ -153,7 +153,7 @@ async def test_what_python_keeps_of_tuples_is_given_back_from_time_to_time(env: 
     assert sys.getallocatedblocks() < full - 1200
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another one")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is of glibc")
 def test_holes_in_the_heap_are_given_back() -> None:
     before = resident_bytes()
     pieces = [bytes(4000) for _ in range(10_000)]

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from csp.constants import NONCE
+from csp.decorators import csp_exempt, csp_update
+from csp.exceptions import CSPNonceError
+from csp.middleware import CSPMiddleware
 from django.core.checks import run_checks
 from django.db import connection
 from django.db.utils import ConnectionHandler
+from django.http import HttpResponse
+from django.test import RequestFactory
 
 from seance_project import databases, mail
 from seance_project.checks import (
@@ -21,6 +27,7 @@ from seance_project.checks import (
     transactions_wait,
 )
 from seance_project.env import Env, load
+from seance_project.middleware import PolicyMiddleware
 from tests.project.helpers import PRODUCTION, environment, manage
 
 
@@ -171,6 +178,33 @@ def test_responses_forbid_inline_scripts_and_frames(client: Any) -> None:
     assert response["X-Frame-Options"] == "DENY"
     assert response["Referrer-Policy"] == "same-origin"
     assert "Server" not in response
+
+
+def test_the_policy_that_is_built_once_is_the_one_django_csp_builds(rf: Any) -> None:
+    request, told = rf.get("/"), HttpResponse()
+    middleware: Any = PolicyMiddleware(lambda _: told)
+    original: Any = CSPMiddleware(lambda _: HttpResponse())
+
+    ours = middleware(request)["Content-Security-Policy"]
+    theirs = original(rf.get("/"))["Content-Security-Policy"]
+
+    assert sorted(ours.split("; ")) == sorted(theirs.split("; "))
+    with pytest.raises(CSPNonceError):  # the header is made, and would not know it
+        str(request.csp_nonce)
+
+
+def test_a_policy_of_a_view_s_own_stands() -> None:
+    def view(request: Any) -> HttpResponse:
+        return HttpResponse(str(request.csp_nonce))
+
+    answers: dict[str, Any] = {
+        "a nonce": PolicyMiddleware(csp_update({"style-src": [NONCE]})(view)),
+        "none at all": PolicyMiddleware(csp_exempt()(lambda _: HttpResponse())),
+    }
+    found = {name: middleware(RequestFactory().get("/")) for name, middleware in answers.items()}
+
+    assert f"'nonce-{found['a nonce'].content.decode()}'" in found["a nonce"]["Content-Security-Policy"]
+    assert "Content-Security-Policy" not in found["none at all"]
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
+import msgspec
 import psycopg
 from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -207,6 +208,16 @@ def _update_sql(model: type[Model], names: tuple[str, ...]) -> tuple[str, Fields
     return f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {quote('id')} = %s", fields  # noqa: S608  see above
 
 
+@cache
+def _insert_all_sql(model: type[Model]) -> tuple[str, Fields]:
+    """For PostgreSQL: all rows are one JSON document, so that it runs the statement once, and not once a row."""
+    fields = tuple(model._meta.local_concrete_fields)
+    quote = connection.ops.quote_name
+    table, names = quote(model._meta.db_table), ", ".join(quote(field.column or "") for field in fields)
+    rows = f"json_populate_recordset(NULL::{table}, %s::json)"
+    return f"INSERT INTO {table} ({names}) SELECT {names} FROM {rows}", fields  # noqa: S608  our own names
+
+
 def _execute(sql: str, fields: Fields, rows: Sequence[Model]) -> None:
     with connection.wrap_database_errors:
         connection.ensure_connection()
@@ -230,10 +241,17 @@ def insert(rows: Sequence[Model]) -> None:
 
     Raises what the database raises, as Django's exceptions.
     """
-    if rows:
+    if len(rows) > 1 and connection.vendor == "postgresql":
+        sql, fields = _insert_all_sql(type(rows[0]))
+        values = [{field.column: getattr(row, field.attname) for field in fields} for row in rows]
+        with connection.wrap_database_errors:
+            connection.ensure_connection()
+            with raw_cursor() as raw:
+                raw.execute(sql, [msgspec.json.encode(values).decode()], prepare=True)
+    elif rows:
         _execute(*_insert_sql(type(rows[0])), rows)
-        for row in rows:
-            row._state.adding, row._state.db = False, "default"
+    for row in rows:
+        row._state.adding, row._state.db = False, "default"
 
 
 def insert_each(rows: Sequence[Model]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app import events, outbox, prepared
@@ -57,6 +57,34 @@ def test_one_row_that_is_refused_takes_the_others_with_it(wrong: dict[str, objec
 
     assert not User.objects.exists()
     assert not Session.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_rows_of_a_model_are_stored_as_they_are_with_one_statement(statements: list[str]) -> None:
+    names = ["Ada", 'quoted "', "back\\slash", "two\nlines", "\u2028", "👻", "null", "{}", "é" * 50]
+    guests = [User(name=name, is_guest=True, joined_at=events.now()) for name in names]
+    guests.append(User(name="Root", email="root@example.org", is_guest=False, joined_at=events.now(), token_version=7))
+
+    prepared.insert(guests)
+
+    if connection.vendor == "postgresql":
+        assert len(statements) == 1
+    fields = prepared.columns(User)
+    found = {row.pk: row for row in User.objects.all()}
+    for guest in guests:
+        assert [getattr(found[guest.pk], name) for name in fields] == [getattr(guest, name) for name in fields]
+        assert not guest._state.adding
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_rows_of_a_model_are_stored_all_or_none() -> None:
+    guests = [new_guest(name=name) for name in ("Ada", "Bo", "Cy")]
+    guests[1].name = ""
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        prepared.insert(guests)
+
+    assert not User.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -36,7 +36,8 @@ class Item(Protocol):
 TRIES = 7  # of an item in a crowd whose session is locked, before it takes a lane
 NAMED = 20  # items of a transaction whose sessions its lines name
 CROWD, ENOUGH = 3, 128  # items in one transaction from which on the next waits, and for how many it waits at most
-QUIET_SECONDS = 0.1
+QUIET_SECONDS = 0.02  # in which nobody came: all are here
+AGAIN_SECONDS = 0.2  # the same while some wait whose session was locked, and twice as long after each further try
 # Seconds for which a lane tries where too many wait for locks already (as many as the database would let it wait), and
 # between its tries.
 PATIENCE, FIRST_PAUSE, LONGEST_PAUSE = 2.0, 0.01, 0.4
@@ -134,7 +135,8 @@ class Batcher(Generic[T, R]):
                     tries = {id(entry): tries.get(id(entry), 0) + 1 for entry in busy}
                     again = [entry for entry in busy if tries[id(entry)] < TRIES]
                     self._waiting[:0] = again
-                    quiet *= 2 ** max((tries[id(entry)] for entry in again), default=0)
+                    if again:
+                        quiet = AGAIN_SECONDS * 2 ** (max(tries[id(entry)] for entry in again) - 1)
                     busy = [entry for entry in busy if tries[id(entry)] >= TRIES]
                 for entry in busy:
                     self._to_lane(entry)
@@ -151,10 +153,12 @@ class Batcher(Generic[T, R]):
         self._enough.clear()
         now, count = asyncio.get_running_loop().time, -1
         while count < len(self._waiting) < ENOUGH and (left := until - now()) > 0:
-            count = len(self._waiting)
+            count, began = len(self._waiting), time.monotonic()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, quiet)):
                     await self._enough.wait()
+            if time.monotonic() - began > 2 * quiet:  # too busy to see who stands at the door: that was no silence
+                count = -1
 
     def _to_lane(self, entry: Entry[T, R]) -> None:
         session_id = entry[0].session_id

@@ -167,10 +167,30 @@ async def test_after_a_crowd_the_next_commit_waits_for_nobody_where_nobody_comes
     assert work.batches == [["a", "b", "c"], ["d", "e"]]
 
 
+async def test_a_process_that_was_too_busy_to_look_takes_that_for_no_silence(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.2)
+    bridge = Bridge(4)
+    paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
+
+    await outcomes([paused.submit(Item(HERE, text)) for text in "abc"])
+    late = [paused.submit(Item(HERE, "d"))]
+    await asyncio.sleep(0.01)
+    time.sleep(0.5)  # noqa: ASYNC251  what comes now waits at the door, and is not seen
+    await asyncio.sleep(0.05)
+    late.append(paused.submit(Item(HERE, "e")))
+    await outcomes(late)
+    bridge.close()
+
+    assert work.batches == [["a", "b", "c"], ["d", "e"]]
+
+
 async def test_what_stays_locked_in_a_crowd_is_tried_again_after_longer_waits_and_then_in_a_lane(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(writer, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(writer, "AGAIN_SECONDS", 0.04)
     bridge = Bridge(4)
     paused: Batcher[Item, str] = Batcher(bridge, work, name="test", pause=60)
     work.locked.add(HERE)

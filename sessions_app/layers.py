@@ -50,8 +50,9 @@ class Shard(RedisSingleShardConnection):
                 if self._pubsub is None or not self._pubsub.subscribed:
                     await asyncio.sleep(0.05)
                     continue
-                # Else redis-py would make it anew by itself, to where it went before: Sentinels were not asked.
-                await self._pubsub.connect()
+                if self._pubsub.connection is None or not self._pubsub.connection.is_connected:
+                    # Else redis-py would make it anew by itself, to where it went before: Sentinels were not asked.
+                    await self._pubsub.connect()
                 message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
                 await self._leave_the_silent()
                 if is_away:

@@ -26,7 +26,7 @@ UNSENT_BYTES = 65_536  # of one connection, in the kernel; what is more waits wh
 # New objects that are not gone, until garbage is looked for among them, which takes a tenth of a millisecond; how often
 # that is done until it is done among the survivors, and how often this until it is done among all: after a million.
 COLLECT_AFTER = (2_000, 10, 50)
-GIVE_BACK_TICKS = 3_000  # of a tenth of a second, where few are connected
+GIVE_BACK_TICKS = 300  # of a tenth of a second, where few are connected
 FEW = 200  # connections; 76 objects each
 CLOSE_SECONDS = 5  # for what is still open after the drain
 M_ARENA_MAX = -8  # malloc.h

@@ -148,6 +148,8 @@ class Client:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        if self in _started:
+            _started.remove(self)  # a soak has tens of thousands who come and go
 
     def cut(self) -> None:
         """Lose the connection, without a word; it will come back."""

@@ -118,8 +118,9 @@ class Talk:
             hall = self.rng.choice(self.halls)
             client = self.rng.choice(self.who(hall))
             self._number += 1
-            text = f"{self._number} ".ljust(self.length, "x")
-            self.said.append(hall.say(client, text, f"{client.name}:{self._number}"))
+            number = f"{self._number:06}"  # as long an hour later: what a server keeps would be longer, too
+            text = f"{number} ".ljust(self.length, "x")
+            self.said.append(hall.say(client, text, f"{client.name}:{number}"))
             due += self.pause
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 

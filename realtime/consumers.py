@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 NORMAL, GOING_AWAY = 1000, 1001
 SERVER_ERROR, TOKEN_EXPIRED, UNAUTHORIZED, PROTOCOL_ERROR, NO_JOIN = 4000, 4001, 4500, 4502, 4510
 KICKED, SESSION_ENDED, DRAINING, UNSUPPORTED_VERSION = 4503, 4505, 4006, 4511
-# What a refused join is closed with; whatever is not here leaves the socket open for another try.
+# What a refused join is closed with; whatever is not here leaves the socket open for another try. After the last two,
+# nobody knows whether it was stored: a second one of the same socket could not be told from it.
 REFUSALS = {
     Code.UNAUTHORIZED: UNAUTHORIZED,
     Code.FORBIDDEN: 4501,
@@ -39,7 +40,10 @@ REFUSALS = {
     Code.SESSION_NOT_FOUND: 4506,
     Code.SESSION_FULL: 4008,
     Code.RATE_LIMITED: 4005,
+    Code.UNAVAILABLE: SERVER_ERROR,
+    Code.INTERNAL_ERROR: SERVER_ERROR,
 }
+UNKNOWN = {Code.UNAVAILABLE, Code.INTERNAL_ERROR}
 FOR_GOOD = {NORMAL, KICKED, SESSION_ENDED}  # ends after which no seat is kept
 TOKEN_WARNING_SECONDS = 60.0
 CLOSE_SECONDS = 5.0  # how long a close frame may take to a reader that does not read
@@ -71,7 +75,7 @@ class SeanceConsumer(AsyncConsumer):
         self.socket = Socket(uuid7(), cast(Outlet, outlet or self._queue))
         self.room: Room | None = None
         self.in_flight, self.is_typing, self.voice_until = 0, False, 0.0
-        self._has_place = False
+        self._has_place = False  # or may have
         self._joining: asyncio.Future[Joined] | None = None  # while it is under way
         self._timers: list[asyncio.TimerHandle] = []
         code = GOING_AWAY
@@ -193,6 +197,7 @@ class SeanceConsumer(AsyncConsumer):
             joined = await asyncio.shield(self._joining)
         except SeanceError as refused:
             log.info("ws_join_refused", code=refused.code)
+            self._has_place = self._joining is not None and refused.code in UNKNOWN
             self._joining = None  # it knows where it was raised, which is here
             if refused.code in REFUSALS:
                 self._refuse_entry(refused, command.ref)
@@ -370,5 +375,8 @@ class SeanceConsumer(AsyncConsumer):
 
 
 def _give_back(parts: process.Process, release: Release, joined: "asyncio.Future[Joined]") -> None:
-    if not joined.cancelled() and joined.exception() is None:
+    if joined.cancelled():
+        return
+    refused = joined.exception()
+    if refused is None or (isinstance(refused, SeanceError) and refused.code in UNKNOWN):
         parts.release(release)

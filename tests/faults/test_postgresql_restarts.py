@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import pytest
 
-from tests.faults.crowd import Talk, closings, milliseconds, off_loop, open_halls, verdict
+from tests.faults.crowd import Talk, closings, milliseconds, off_loop, open_halls, until, verdict
 from tests.faults.figures import Tell
+from tests.harness.checker import check
 from tests.harness.client import Client
 from tests.harness.plugin import MakeStack
+from tests.harness.records import read_log
 
 pytestmark = [pytest.mark.processes, pytest.mark.services]
 
@@ -49,6 +52,44 @@ async def test_postgresql_restarts_under_load_and_nobody_is_thrown_out(
     assert all(item.retryable for hall in halls for client in hall.clients for item in client.log.refusals)
     assert max(waits) <= 5
     assert refused > 0
+
+
+@pytest.mark.faults_fast
+@pytest.mark.alone
+@pytest.mark.row(
+    "people come while PostgreSQL is away", "told to come back, and in once it is there; no seat for nobody"
+)
+async def test_who_comes_while_the_database_is_away_is_in_once_it_is_back(
+    make_stack: MakeStack, rng: random.Random, full: bool, tell: Tell
+) -> None:
+    stack = make_stack(own_postgres=True, SEAT_GRACE_SECONDS="1")
+    assert stack.postgres is not None
+    server = await off_loop(stack.server)
+    room = await off_loop(server.create_session)
+    clients = [Client([server.ws(room.id)], name=f"early-{n}", rng=rng, slowest=2) for n in range(12)]
+
+    await off_loop(stack.postgres.stop_immediately)
+    for client in clients:
+        client.begin()
+    await asyncio.sleep(12 if full else 2)
+    assert not any(client.is_in for client in clients)
+    await off_loop(stack.postgres.start)
+    began = time.monotonic()
+    for client in clients:
+        await client.sits(timeout=15)
+    waited = time.monotonic() - began
+    await asyncio.gather(*(client.send("at last") for client in clients))
+    for client in clients:
+        await client.reaches(12, timeout=5)
+        await client.stop()
+
+    refusals = [(item.code, item.retryable) for client in clients for item in client.log.refusals]
+    tell(f"{len(refusals)} joins refused; all 12 in {waited:.1f} s after it was back")
+    assert set(refusals) == {("UNAVAILABLE", True)}
+    assert {item.code for client in clients for item in client.log.closings} == {4000}
+    check(await off_loop(read_log, stack, room.id), [client.log for client in clients])
+    left = "SELECT (SELECT count(*) FROM connections), count(*) FROM participants WHERE left_at IS NULL"
+    assert await until(lambda: stack.query(left) == [(0, 0)], timeout=20)
 
 
 def answer_times(client: Client) -> list[float]:

@@ -1,19 +1,25 @@
 """Tests of the whole: a wire between a server and its PostgreSQL that can be cut at the worst moment.
 
 It reads the client's side of the protocol (https://www.postgresql.org/docs/current/protocol-message-formats.html) far
-enough to know which transaction stores a message, and cuts the connection at the COMMIT of that one.
+enough to know which transaction stores a message, or a socket that joins, and cuts the connection at its COMMIT.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from tests.harness.hosts import HERE
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
-STORES = re.compile(rb'INSERT\s+INTO\s+"?messages"?\W', re.IGNORECASE)
+
+
+class Stored(Enum):
+    """What a transaction stores."""
+
+    MESSAGE = re.compile(rb'INSERT\s+INTO\s+"?messages"?\W', re.IGNORECASE)
+    JOIN = re.compile(rb'INSERT\s+INTO\s+"?connections"?\W', re.IGNORECASE)
 
 
 class Cut(StrEnum):
@@ -30,13 +36,14 @@ class PostgresProxy:
     def __init__(self, upstream: int) -> None:
         self.upstream, self.port = upstream, 0
         self.armed: Cut | None = None
+        self.stored = Stored.MESSAGE
         self.cuts: list[Cut] = []
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
 
-    def arm(self, cut: Cut) -> None:
-        """Cut the next transaction that stores a message."""
-        self.armed = cut
+    def arm(self, cut: Cut, stored: Stored = Stored.MESSAGE) -> None:
+        """Cut the next transaction that stores this."""
+        self.armed, self.stored = cut, stored
 
     @property
     def is_armed(self) -> bool:
@@ -106,7 +113,7 @@ class _Link:
         word = statement.lstrip()[:8].upper()
         if word.startswith((b"BEGIN", b"ROLLBACK")):
             self.is_open, self.stores = word.startswith(b"BEGIN"), False
-        if STORES.search(statement):
+        if self.proxy.stored.value.search(statement):
             self.stores = True
         if self.proxy.armed and self.stores and self._ends(kind, word):
             await self._cut(whole)

@@ -164,9 +164,11 @@ export const CLOSE_CODES: Readonly<Record<number, boolean>> = {
   1007: false,
   /** A frame was larger than 65,536 bytes. */
   1009: false,
+  /** The server underneath failed. */
+  1011: true,
   /** The server stopped before the socket had joined. */
   1012: true,
-  /** A server error, or the server was taken for dead and its seats with it. */
+  /** A server error, the database away at a join, or the server was taken for dead. */
   4000: true,
   /** The access token expired, or the password was changed: come back with a new one. */
   4001: true,

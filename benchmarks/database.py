@@ -34,7 +34,10 @@ LARGEST_RUN = 20_000  # calls
 
 
 def main(quick: bool) -> None:
-    """Each figure is per message or per join; the sessions of one batch are different ones, as in a busy process."""
+    """Each figure is per message, per join, or per join and release.
+
+    The sessions of one batch are different ones, as in a busy process.
+    """
     seconds = 0.3 if quick else 1.5
     call_command("migrate", verbosity=0)
     publish.connect(lambda notices: None)  # as in a server: the notices are made, and handed over
@@ -71,6 +74,11 @@ def main(quick: bool) -> None:
         assert not refused, refused[0]
         gone.extend(Release(one.session_id, one.connection_id, False) for one in requests)
 
+    def pass_by(size: int) -> None:
+        come_and_go(size)
+        release_connections(gone)
+        gone.clear()
+
     gone: list[Release] = []
     rows = [row for size in SIZES for row in measured("post", size, post, seconds)]
     with connection.cursor() as cursor:  # as PostgreSQL does by itself in a minute: till then it knows of no messages
@@ -79,6 +87,7 @@ def main(quick: bool) -> None:
         rows += measured("join", size, come_and_go, seconds)
         release_connections(gone)  # not measured, and the book of sockets does not grow
         gone.clear()
+        rows += measured("join and release", size, pass_by, seconds)
     print_rows(rows)
 
 

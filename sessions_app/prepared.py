@@ -5,7 +5,7 @@ each database vendor and only binds new values; the ORM stays the one place wher
 psycopg's own are the fields' Python types, so PostgreSQL answers in binary; SQLite's go through Django's converters.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
@@ -277,6 +277,22 @@ def insert_each(rows: Sequence[Model]) -> None:
 def _plain(value: Any) -> Any:
     """A value as psycopg takes it: JSON must be said to be that."""
     return Jsonb(value) if isinstance(value, dict) else value
+
+
+def delete(model: type[Model], ids: Collection[UUID]) -> None:
+    """Delete rows that no other refers to; raises what `insert` raises."""
+    if not ids:
+        return
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote("id")
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        if connection.vendor == "postgresql":
+            with raw_cursor() as raw:
+                raw.execute(f"DELETE FROM {table} WHERE {key} = ANY(%s)", [list(ids)], prepare=True)  # noqa: S608  our own names
+            return
+        with connection.cursor() as cursor:
+            cursor.executemany(f"DELETE FROM {table} WHERE {key} = %s", [(one.hex,) for one in ids])  # noqa: S608  see above
 
 
 def update(rows: Sequence[Model], *names: str) -> None:

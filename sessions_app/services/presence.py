@@ -16,9 +16,10 @@ from django.db.models.functions import Now
 from sessions_app import events
 from sessions_app.errors import SeanceError
 from sessions_app.models import Connection, Participant, ServerProcess, Session, Stream
+from sessions_app.prepared import Prepared, columns, delete, instance, pipelined, update
 from sessions_app.publish import publish
 from sessions_app.services.hosts import inherit
-from sessions_app.services.log import Busy, lock_sessions
+from sessions_app.services.log import Busy, lock_sessions, locks
 from sessions_app.services.seats import leave
 
 
@@ -50,23 +51,60 @@ def _attach(rows: Iterable[Participant], sessions: dict[UUID, Session]) -> list[
     return found
 
 
+# All sockets of the people whose these are, and their seats with the database's time.
+_sockets = Prepared(
+    lambda ids, _: Connection.objects.filter(
+        participant__in=Connection.objects.filter(pk__in=ids).values("participant")
+    ).values_list("id", "participant_id")
+)
+_seats = Prepared(
+    lambda ids, _: (
+        Participant.objects.filter(
+            pk__in=Connection.objects.filter(pk__in=ids).values("participant"), left_at__isnull=True
+        )
+        .annotate(now=Now())
+        .values_list(*columns(Participant), "now")
+    )
+)
+
+
 @transaction.atomic
 def release_connections(releases: Sequence[Release], *, wait: bool = True) -> list[SeanceError | None]:
     """Forget sockets that closed; whoever has none left loses the seat, at once or after the grace time.
 
     With wait=False a socket of a session that somebody else has locked gets `Busy`, and nothing was done about it.
     """
-    sessions = lock_sessions((release.session_id for release in releases), wait=wait)
-    now = [release for release in releases if wait or release.session_id in sessions]
-    rows = Connection.objects.filter(pk__in=[release.connection_id for release in now])
-    owner = dict(rows.values_list("id", "participant_id"))
-    rows.delete()
-    owners = set(owner.values())
-    leaving = {owner[item.connection_id] for item in now if item.for_good and item.connection_id in owner}
-    gone, at = _attach(_sitting(pk__in=leaving), sessions), events.now()
-    publish(leave(gone, "left", at))
-    publish(inherit(gone, at))
-    _sitting(pk__in=owners - leaving, away_since__isnull=True).update(away_since=Now())
+    ids = [release.connection_id for release in releases]
+    with pipelined():  # the fewer the round trips, the shorter the lock
+        locked = locks((release.session_id for release in releases), wait=wait)
+        sockets, seats = _sockets.ask_of(ids), _seats.ask_of(ids)
+    sessions = locked()
+    ends = {item.connection_id: item.for_good for item in releases if wait or item.session_id in sessions}
+    gone, leaving, staying = list[UUID](), set[UUID](), set[UUID]()
+    for key, participant_id in sockets():
+        if key not in ends:
+            staying.add(participant_id)
+            continue
+        gone.append(key)
+        if ends[key]:
+            leaving.add(participant_id)
+    left, away = list[Participant](), list[Participant]()
+    for *values, now in seats():
+        row = instance(Participant, values)
+        if row.id in staying or row.session_id not in sessions:
+            continue
+        row.session = sessions[row.session_id]
+        if row.id in leaving:
+            left.append(row)
+        elif row.away_since is None:
+            row.away_since = now
+            away.append(row)
+    at = events.now()
+    with pipelined():
+        delete(Connection, gone)
+        publish(leave(left, "left", at))
+        update(away, "away_since")
+    publish(inherit(left, at))
     return [None if item.session_id in sessions or wait else Busy() for item in releases]
 
 

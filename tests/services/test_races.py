@@ -32,6 +32,7 @@ from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
+from sessions_app.services.presence import Release, release_connections
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.turns import Claim, Later, claim
 from tests.services.helpers import (
@@ -258,6 +259,24 @@ def test_a_join_holds_the_lock_for_three_round_trips(count: int, tmp_path: Path)
 
     # Then BEGIN, which holds nothing; the lock, and what is read under it; who was there before; what is written.
     assert answers(come, tmp_path / "trace") == ["T", "T", "T", "T", "I"]
+
+
+@pytest.mark.parametrize("for_good", [True, False])
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_release_holds_the_lock_for_two_round_trips(count: int, for_good: bool, tmp_path: Path) -> None:
+    room, process_id = make_session(max_users=100), make_process()
+
+    def gone() -> list[Release]:
+        requests = [request(room, process_id, secret=str(uuid7())) for _ in range(count)]
+        join_sessions(requests)
+        return [Release(room.id, one.connection_id, for_good) for one in requests]
+
+    for _ in range(2):  # what is prepared takes one more
+        release_connections(gone())
+    releases = gone()
+
+    # Then BEGIN, which holds nothing; the lock, and what is read under it; what is written; COMMIT.
+    assert answers(lambda: release_connections(releases), tmp_path / "trace") == ["T", "T", "T", "I"]
 
 
 def test_no_thread_waits_to_claim_a_turn() -> None:

@@ -48,24 +48,29 @@ class Taken(NamedTuple):
 
 # The rows are locked in the order of their ids, and those that somebody else holds are left out, so nobody waits here.
 # `locked` reads the row as it is under the lock, so `last_seq` is the newest whatever the statement's snapshot says.
-# What was stored before is looked up one by one (LATERAL): the planner shall not think of reading it all.
-# A client_msg_id that was committed after the snapshot violates its unique constraint, and the careful way is taken.
+# What was stored before is asked of each draft by itself, as a value. For a join, a plan that was made while the tables
+# were empty read all that was ever said in the session, and one for large tables all that was ever said.
+# A client_msg_id that was committed after the snapshot violates its unique constraint, and the careful way is taken. So
+# it is where `presence_version` has moved on between snapshot and lock: seats are read as the snapshot has them, and
+# whoever lost the seat or the voice in that moment does not speak after it.
 _MANY = """
-WITH drafts AS (
-    SELECT * FROM json_to_recordset(%s::json) AS d(
+WITH drafts AS MATERIALIZED (
+    SELECT d.*, (SELECT m.id FROM messages m WHERE m.session_id = d.session_id AND m.user_id = d.user_id
+                 AND m.client_msg_id = d.client_msg_id) IS NOT NULL AS is_stored
+    FROM json_to_recordset(%s::json) AS d(
         n int, id uuid, session_id uuid, user_id uuid, text text, client_msg_id text, off_record boolean)
 ), locked AS MATERIALIZED (
-    SELECT id, last_seq, spirit_mode FROM sessions
+    SELECT id, last_seq, spirit_mode, presence_version FROM sessions
     WHERE id = ANY(%s::uuid[]) AND is_active
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS MATERIALIZED (
     SELECT d.*, p.name, l.last_seq + row_number() OVER (PARTITION BY d.session_id ORDER BY d.n) AS seq
     FROM drafts d
     JOIN locked l ON l.id = d.session_id
+    JOIN sessions seen ON seen.id = d.session_id AND seen.presence_version = l.presence_version
     JOIN participants p ON p.session_id = d.session_id AND p.user_id = d.user_id
     WHERE {modes} AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = d.session_id AND m.user_id = d.user_id
-                      AND m.client_msg_id = d.client_msg_id)
+      AND NOT d.is_stored
 ), stored AS (
     INSERT INTO messages
         (id, session_id, seq, user_id, user_name, text, "timestamp", is_spirit, client_msg_id, off_record)
@@ -74,25 +79,25 @@ WITH drafts AS (
     UPDATE sessions s SET last_seq = h.head
     FROM (SELECT session_id, max(seq) AS head FROM placed GROUP BY session_id) h WHERE s.id = h.session_id
 ){outbox}
-SELECT d.n, placed.seq, placed.name, l.id IS NOT NULL,
-       placed.seq IS NULL AND (l.spirit_mode = 'off' OR before.id IS NOT NULL)
+SELECT d.n, placed.seq, placed.name, l.id IS NOT NULL, placed.seq IS NULL AND (l.spirit_mode = 'off' OR d.is_stored)
 FROM drafts d LEFT JOIN locked l ON l.id = d.session_id LEFT JOIN placed ON placed.n = d.n
-LEFT JOIN LATERAL (
-    SELECT m.id FROM messages m WHERE placed.seq IS NULL
-    AND m.session_id = d.session_id AND m.user_id = d.user_id AND m.client_msg_id = d.client_msg_id LIMIT 1
-) before ON true
 """
 # One alone needs no table of drafts: half the work for PostgreSQL, which is what a room at rest waits for. Session and
 # author are said each time as what they are: as columns of what was found before, a plan that was made while the tables
 # were empty looks for them without the session, through the whole index.
 _ONE = """
-WITH locked AS MATERIALIZED (
-    SELECT id, last_seq, spirit_mode FROM sessions WHERE id = %s AND is_active FOR NO KEY UPDATE SKIP LOCKED
+WITH before AS MATERIALIZED (
+    SELECT id FROM messages WHERE session_id = %s AND user_id = %s AND client_msg_id = %s
+), locked AS MATERIALIZED (
+    SELECT id, last_seq, spirit_mode, presence_version FROM sessions WHERE id = %s AND is_active
+    FOR NO KEY UPDATE SKIP LOCKED
 ), placed AS MATERIALIZED (
     SELECT l.id AS session_id, l.last_seq + 1 AS seq, p.user_id, p.name, %s::uuid AS id
-    FROM locked l JOIN participants p ON p.session_id = %s AND p.user_id = %s
+    FROM locked l
+    JOIN sessions seen ON seen.id = %s AND seen.presence_version = l.presence_version
+    JOIN participants p ON p.session_id = %s AND p.user_id = %s
     WHERE {modes} AND p.left_at IS NULL AND p.kicked_at IS NULL AND NOT p.is_muted AND p.role <> 'observer'
-      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s)
+      AND NOT EXISTS (SELECT FROM before)
 ), stored AS (
     INSERT INTO messages
         (id, session_id, seq, user_id, user_name, text, "timestamp", is_spirit, client_msg_id, off_record)
@@ -101,12 +106,8 @@ WITH locked AS MATERIALIZED (
     UPDATE sessions s SET last_seq = placed.seq FROM placed WHERE s.id = placed.session_id
 ){outbox}
 SELECT placed.seq, placed.name, l.id IS NOT NULL,
-       placed.seq IS NULL AND (l.spirit_mode = 'off' OR before.id IS NOT NULL)
+       placed.seq IS NULL AND (l.spirit_mode = 'off' OR EXISTS (SELECT FROM before))
 FROM (SELECT) one LEFT JOIN locked l ON true LEFT JOIN placed ON true
-LEFT JOIN LATERAL (
-    SELECT m.id FROM messages m WHERE placed.seq IS NULL
-    AND m.session_id = %s AND m.user_id = %s AND m.client_msg_id = %s LIMIT 1
-) before ON true
 """
 # Not for those where the spirit listens: there the careful way waits.
 _WAIT = """
@@ -170,9 +171,8 @@ def post(drafts: Sequence[Plain], at: datetime, *, silent_only: bool) -> Taken:
     values: list[object]
     if len(drafts) == 1:
         n, key, session, user, text, client_msg_id, off_record = msgspec.structs.astuple(drafts[0])
-        before = [session, user, client_msg_id]
-        sql, values = statement.one, [session, key, session, user, *before, text, at, client_msg_id, off_record, *kept]
-        values += before
+        sql, values = statement.one, [session, user, client_msg_id, session, key, session, session, user]
+        values += [text, at, client_msg_id, off_record, *kept]
     else:
         sql, values = statement.many, [msgspec.json.encode(drafts).decode(), sessions, at, *kept]
     with connection.wrap_database_errors:

@@ -81,6 +81,8 @@ def mute(*, actor: User | None, session_id: UUID, participant_id: UUID, muted: b
     if row.is_muted != muted:
         row.is_muted = muted
         row.save(update_fields=["is_muted"])
+        row.session.presence_version += 1  # what was read of the voices before is not true any more
+        save_presence([row.session])
         record(Act.MUTE if muted else Act.UNMUTE, actor=actor, session=row.session, target=row.user_id)
     return _data(row)
 

@@ -189,9 +189,7 @@ def test_a_message_is_stored_without_reading_what_was_said(rooms: list[UUID], ex
     plans = explain(lambda: fastpath.post(drafts, events.now(), silent_only=False))
 
     plan = next(plan for plan in plans if "INSERT INTO messages" in plan.sql)
-    read = plan.of("messages")
-    assert [index for _, index in read] == ["messages_client_msg_id"] * 2
-    assert {kind for kind, _ in read} <= {"Index Scan", "Index Only Scan"}  # the latter where VACUUM was there before
+    assert plan.of("messages") == [("Index Scan", "messages_client_msg_id")]
 
 
 def test_a_session_and_a_page_of_the_list_are_read_by_index(rooms: list[UUID], explain: Explain) -> None:

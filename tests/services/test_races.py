@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 from sessions_app import outbox
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import NewInvite
-from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Session, SpiritTurn
+from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Role, Session, SpiritTurn
 from sessions_app.security import verify_token
 from sessions_app.services import accounts, fastpath, messages
 from sessions_app.services.bans import ban, sign_out
@@ -32,6 +32,7 @@ from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
+from sessions_app.services.moderation import kick, mute, set_role
 from sessions_app.services.presence import Release, release_connections
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.turns import Claim, Later, claim
@@ -229,6 +230,48 @@ def test_a_message_that_finds_the_lock_taken_again_and_again_keeps_it(monkeypatc
     assert [code(result) for result in results] == [""]
     assert waited == [{room.id}] * messages.ROUNDS
     assert numbers(room) == [1]
+
+
+@pytest.mark.parametrize("beside", [0, 2])
+@pytest.mark.parametrize("act", ["mute", "kick", "observer", "erase"])
+def test_who_lost_the_voice_between_a_look_and_the_lock_does_not_speak(
+    act: str, beside: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, bob, process_id = make_account("Ada"), make_account("Bob"), make_process()
+    room, *others = [make_session(host) for _ in range(1 + beside)]
+    for one in (room, *others):
+        sit(one, process_id, bob)
+    seat = Participant.objects.get(session=room, user=bob)
+    names: dict[str, UUID] = {"session_id": room.id, "participant_id": seat.id}
+    acts: dict[str, Callable[[], object]] = {
+        "mute": lambda: mute(actor=host, muted=True, **names),
+        "kick": lambda: kick(actor=host, **names),
+        "observer": lambda: set_role(actor=host, role=Role.OBSERVER, **names),
+        "erase": lambda: erase(actor=bob),
+    }
+    # A look that takes so long that all of the act fits between it and the lock.
+    slow = {
+        key: fastpath._Statement(
+            *(re.sub(r"(FROM sessions\s+WHERE )", r"\1(SELECT pg_sleep(0.5)) IS NOT NULL AND ", sql) for sql in each)
+        )
+        for key, each in fastpath._STATEMENTS.items()
+    }
+    monkeypatch.setattr(fastpath, "_STATEMENTS", slow)
+
+    def speak() -> list[Posted | SeanceError]:
+        return post_messages([Draft(one.id, bob.id, "Am I heard?", "x") for one in (room, *others)])
+
+    with ThreadPoolExecutor(1) as threads:
+        speaking = threads.submit(lambda: at_once([speak])[0])
+        time.sleep(0.2)
+        acts[act]()
+        results = speaking.result(10)
+
+    assert isinstance(results, list)
+    assert code(results[0]) in {"FORBIDDEN", "UNAUTHORIZED"}
+    assert not Message.objects.filter(session=room).exists()
+    if act != "erase":
+        assert [code(result) for result in results[1:]] == [""] * beside
 
 
 @pytest.mark.parametrize("count", [1, 3])

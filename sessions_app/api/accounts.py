@@ -110,7 +110,13 @@ class Auth(Entrance):
     )  # fmt: skip
     def refresh(self, request: Request) -> Response:
         """A refresh token works once; used again it revokes all that came of it."""
-        user, tokens = services.refresh_tokens(self._refresh(request), arrived_at=request.META.get("seance.arrived_at"))
+        meta = request.META
+        # Tabs share the connections of their browser, and everybody those of a proxy.
+        is_shared = settings.SEANCE.trusted_proxy_count > 0 or "HTTP_ORIGIN" in meta
+        wire = "" if is_shared else f"{meta['REMOTE_ADDR']} {meta.get('REMOTE_PORT', '')}"
+        user, tokens = services.refresh_tokens(
+            self._refresh(request), arrived_at=meta.get("seance.arrived_at"), wire=wire
+        )
         return self.signed_in(user, tokens)
 
     @operation(

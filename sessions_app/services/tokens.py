@@ -24,6 +24,9 @@ from sessions_app.services.sockets import SIGNED_OUT, close_sockets, sockets_of
 
 TOGETHER_SECONDS = 0.5  # two that come this close are two tabs: the winner's commit and a busy loop fit into it
 CONTEST_SECONDS = 10.0  # how long a token that several came with at once is only refused, and revokes nothing
+WIRES = 1000
+
+_wires: dict[UUID, str] = {}  # of the latest tokens that were traded here: by which connection each came
 
 
 class Tokens(NamedTuple):
@@ -63,26 +66,26 @@ def issue_tokens(user: User, family: UUID | None = None) -> Tokens:
     return Tokens(access_token(user, family), refresh)
 
 
-def refresh_tokens(refresh: str, *, arrived_at: float | None = None) -> tuple[User, Tokens]:
+def refresh_tokens(refresh: str, *, arrived_at: float | None = None, wire: str = "") -> tuple[User, Tokens]:
     """Trade a refresh token for a fresh pair. One that was used before revokes its whole family.
 
     Of several that come with the same token at the same time one wins, and the others are only refused: whoever was
     here (`arrived_at`, seconds of `time.monotonic`) before the winner, or a moment later, is no thief but a second
-    tab. Raises
-    `UNAUTHORIZED` for a token that is unknown, used, revoked or expired, or whose user is gone or banned.
+    tab. `wire` names the connection, if it is one client's: what comes by the winner's own comes after its answer.
+    Raises `UNAUTHORIZED` for a token that is unknown, used, revoked or expired, or whose user is gone or banned.
     """
     arrived_at = time.monotonic() if arrived_at is None else arrived_at
     seen = RefreshToken.objects.filter(digest=digest(refresh)).first()
     pair = None
     if seen is not None:
         with transaction.atomic():
-            pair = _trade(seen, arrived_at)
+            pair = _trade(seen, arrived_at, wire)
     if pair is None:
         raise SeanceError(Code.UNAUTHORIZED, "The refresh token is not valid.")
     return pair
 
 
-def _trade(seen: RefreshToken, arrived_at: float) -> tuple[User, Tokens] | None:
+def _trade(seen: RefreshToken, arrived_at: float, wire: str) -> tuple[User, Tokens] | None:
     # The person is the lock, taken before any token's as everywhere; it keeps no message of theirs waiting.
     if connection.features.has_select_for_no_key_update:
         list(User.objects.select_for_update(no_key=True).filter(pk=seen.user_id).values_list("pk"))
@@ -92,14 +95,20 @@ def _trade(seen: RefreshToken, arrived_at: float) -> tuple[User, Tokens] | None:
         return None
     if row.used_at is None:
         RefreshToken.objects.filter(pk=row.pk).update(used_at=Now())
+        _wires[row.pk] = wire
+        if len(_wires) > WIRES:
+            _wires.pop(list(_wires)[0], None)  # noqa: RUF015  in one step, beside other threads
         return row.user, issue_tokens(row.user, row.family)
     here_for = time.monotonic() - arrived_at
     # On the database's clock, since the winner may have been served by another host.
     ago = ExpressionWrapper(Now() - F("used_at"), output_field=DurationField())
     used_ago = RefreshToken.objects.filter(pk=row.pk).values_list(ago, flat=True)[0].total_seconds()
-    if seen.used_at is None or used_ago <= here_for + TOGETHER_SECONDS:
+    of_family = RefreshToken.objects.filter(family=row.family, created_at__gt=row.created_at)
+    is_later = bool(wire) and _wires.get(row.pk) == wire  # than the answer, which came by this very connection
+    is_later = is_later or of_family.filter(used_at__isnull=False).exists()
+    if not is_later and (seen.used_at is None or used_ago <= here_for + TOGETHER_SECONDS):
         RefreshToken.objects.filter(pk=row.pk).update(is_contested=True)
-    elif not row.is_contested or used_ago > CONTEST_SECONDS:
+    elif is_later or not row.is_contested or used_ago > CONTEST_SECONDS:
         # Two hold the same token, and one of them stole it: neither keeps what came of it.
         end_family(row.user, row.family, now)
     return None

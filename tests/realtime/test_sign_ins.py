@@ -177,6 +177,31 @@ def test_a_second_refresh_a_moment_after_the_answer_is_a_theft(quick_server: Ser
         assert ada.post("token/refresh", refresh=won.data["refresh"]).status == 401
 
 
+@pytest.mark.parametrize("is_page", [False, True])
+def test_a_second_refresh_over_the_same_connection_is_a_theft_at_once_unless_tabs_share_it(
+    quick_server: Server, *, is_page: bool
+) -> None:
+    ada = Browser(quick_server)
+    headers = {"Origin": ORIGIN} if is_page else {}
+    with httpx.Client(
+        base_url=f"{quick_server.base}/api/auth/", trust_env=False, verify=TLS, headers=headers
+    ) as client:
+        won = client.post("token/refresh", json={"refresh": ada.refresh}).json()["data"]
+        again = client.post("token/refresh", json={"refresh": ada.refresh})
+
+    assert again.status_code == 401
+    assert ada.post("token/refresh", refresh=won["refresh"]).status == (200 if is_page else 401)
+
+
+def test_a_token_whose_successor_was_used_is_a_theft_at_once(quick_server: Server) -> None:
+    ada = Browser(quick_server)
+    second = ada.post("token/refresh", refresh=ada.refresh).data["refresh"]
+    third = ada.post("token/refresh", refresh=second).data["refresh"]
+
+    assert ada.post("token/refresh", refresh=ada.refresh).status == 401
+    assert ada.post("token/refresh", refresh=third).status == 401
+
+
 # --- Cookies ----------------------------------------------------------------------------------------------------------
 
 

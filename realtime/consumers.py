@@ -133,8 +133,7 @@ class SeanceConsumer(AsyncConsumer):
     async def _enter(self, arrival: Arrival) -> None:
         """Wait for the first frame, and join."""
         limits = settings.SEANCE
-        # One less than the limit goes through: the bad frame that reaches it is the one that closes.
-        self._bad = Pace(burst=limits.bad_frames_per_minute - 1, per_minute=limits.bad_frames_per_minute)
+        self._bad: list[float] = []  # when the latest bad frames came
         self._frames = Pace(burst=limits.socket_frames_per_minute, per_minute=limits.socket_frames_per_minute)
         session_id = self.scope["url_route"]["kwargs"]["session_id"]
         try:
@@ -281,8 +280,11 @@ class SeanceConsumer(AsyncConsumer):
                 return protocol.decode(text)
             except BadFrame as bad:
                 metrics.BAD_FRAMES.labels(bad.code).inc()
-                self.refuse(bad, bad.ref)
-                if self._bad.wait() > 0:
+                is_early = not self._has_place and bad.event not in ("", "join_session")
+                self.refuse(SeanceError(Code.NOT_JOINED) if is_early else bad, bad.ref)
+                now = time.monotonic()
+                self._bad = [at for at in self._bad if at > now - 60] + [now]
+                if len(self._bad) >= settings.SEANCE.bad_frames_per_minute:
                     raise Closed(PROTOCOL_ERROR) from None
             except SeanceError as limited:
                 self.refuse(limited, protocol.ref_of(text))

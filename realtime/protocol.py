@@ -130,9 +130,11 @@ _any = msgspec.json.Decoder(dict[str, Any])
 
 
 class BadFrame(SeanceError):
-    """A frame that is no command; too many of them close the socket. `ref` is the client's, if it could be read."""
+    """A frame that is no command; too many of them close the socket. `ref` and `event` are the client's, if they could
+    be read."""
 
     ref: str | None = None
+    event = ""
 
 
 def decode(text: str | bytes) -> Command:
@@ -154,7 +156,7 @@ def decode(text: str | bytes) -> Command:
             raise BadFrame(Code.UNKNOWN_EVENT)
         return Command(frame.event, _data(frame.event, decoder, frame.data), ref)
     except BadFrame as bad:
-        bad.ref = ref
+        bad.ref, bad.event = ref, frame.event
         raise
 
 

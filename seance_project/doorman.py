@@ -13,7 +13,8 @@ from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from realtime import metrics, process
-from realtime.middleware import address_of
+from realtime.middleware import address_of, header
+from seance_project.middleware import request_id_of
 from sessions_app.api.envelope import JSON, encode, failure, failure_headers
 from sessions_app.errors import Code, SeanceError
 
@@ -62,6 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
         refused = SeanceError(Code.RATE_LIMITED, retry_after_ms=wait)
         body = encode(failure(refused))
         told = {"Content-Type": JSON, "Content-Length": str(len(body)), "Connection": "close"}
+        told["X-Request-ID"] = request_id_of(header(dict(self.scope), b"x-request-id"))
         head = "".join(f"{name}: {value}\r\n" for name, value in (told | failure_headers(refused)).items())
         self.transport.write(f"HTTP/1.1 {refused.status} Too Many Requests\r\n{head}\r\n".encode() + body)
         self.transport.close()

@@ -139,7 +139,8 @@ async def turn_away(scope: dict[str, Any], receive: Receive, send: Send) -> None
         await send({"type": "websocket.close"})
         return
     refused = SeanceError(Code.UNAVAILABLE, retry_after_ms=DRAIN_RETRY_MS)
-    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": _told(refused)})
+    told = [*_told(refused), (b"x-request-id", request_id_of(header(scope, b"x-request-id")).encode())]
+    await send({"type": "websocket.http.response.start", "status": refused.status, "headers": told})
     await send({"type": "websocket.http.response.body", "body": encode(failure(refused))})
 
 

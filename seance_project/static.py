@@ -9,6 +9,9 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from servestatic import ServeStaticASGI
 
+from realtime.middleware import header
+from seance_project.middleware import request_id_of
+
 
 def is_missing() -> bool:
     """Whether STATIC_ROOT lacks what collectstatic leaves behind, without which no page can name its files."""
@@ -46,5 +49,15 @@ class StaticFiles:
                 self.files.add_files(storage.location, prefix=self.prefix + (getattr(storage, "prefix", "") or ""))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        static = scope["type"] == "http" and scope["path"].startswith(self.prefix)
-        await (self.files if static else self.application)(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(self.prefix):
+            await self.application(scope, receive, send)
+            return
+        request_id = (b"x-request-id", request_id_of(header(scope, b"x-request-id")).encode())
+
+        async def with_id(message: Any) -> None:
+            # A file that is missing is Django's to answer, which gives an id of its own.
+            if message["type"] == "http.response.start" and b"x-request-id" not in dict(message["headers"]):
+                message["headers"] = [*message["headers"], request_id]
+            await send(message)
+
+        await self.files(scope, receive, with_id)

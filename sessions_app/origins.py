@@ -6,8 +6,8 @@ from django.conf import settings
 
 
 def is_allowed(origin: str, host: str) -> bool:
-    """Whether pages of this origin may call: it is on the list, or is the server's own (`host`)."""
-    return bool(settings.CORS_ALLOW_ALL_ORIGINS) or is_named(origin, host)
+    """Whether pages of this origin may call: it is on the list, or is the server's own (`host`). `null` is nobody's."""
+    return (bool(settings.CORS_ALLOW_ALL_ORIGINS) and origin != "null") or is_named(origin, host)
 
 
 def is_named(origin: str, host: str) -> bool:

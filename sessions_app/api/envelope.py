@@ -10,7 +10,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
 from sessions_app import events
-from sessions_app.api.shapes import AnswerMeta, ErrorBody, Failure, Success
+from sessions_app.api.shapes import AnswerMeta, ErrorBody, Failure, PageMeta, Success
 from sessions_app.errors import Code, SeanceError
 
 JSON = "application/json"
@@ -38,6 +38,12 @@ def answer(
     """A success; `meta` where there is more to say than the time."""
     body = Success(data=data, meta=meta or AnswerMeta(timestamp=events.now()))
     return Response(body, status, headers=headers)
+
+
+def whole(data: list[Any]) -> Response:
+    """A list that is told whole: as its only page."""
+    meta = PageMeta(timestamp=events.now(), page=1, per_page=max(1, len(data)), total=len(data))
+    return answer(data, meta=meta)
 
 
 def failure(error: SeanceError) -> Failure:

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from sessions_app import origins, policies
 from sessions_app.api import cookies
 from sessions_app.api.base import Door
-from sessions_app.api.envelope import answer
+from sessions_app.api.envelope import answer, whole
 from sessions_app.api.openapi import enveloped, operation, parameter
-from sessions_app.api.shapes import OAuthProvider, OAuthWay, Untied
+from sessions_app.api.shapes import OAuthProvider, OAuthWay, PageMeta, Untied
 from sessions_app.api.signing import HEADER_ONLY, SIGNED_IN, TRANSPORT, Entrance, TokenDoor
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.inputs import OAuthCode, OAuthStart, read
@@ -25,7 +25,7 @@ from sessions_app.oauth.providers import Provider, check_issuer
 from sessions_app.services import oauth as services
 from sessions_app.services.tokens import issue_tokens
 
-LIST = enveloped("OAuthProvidersAnswer", list[OAuthProvider])
+LIST = enveloped("OAuthProvidersAnswer", list[OAuthProvider], PageMeta)
 WAY = enveloped("OAuthWayAnswer", OAuthWay)
 UNTIED = enveloped("UntiedAnswer", Untied)
 PROVIDER = parameter("provider", {"type": "string"}, "The provider's name.", place="path")
@@ -48,7 +48,7 @@ class Providers(Door):
     def list(self, request: Request) -> Response:
         """Where one can come in from."""
         found = services.providers().values()
-        return answer([OAuthProvider(one.name, one.title, f"/api/auth/oauth/{one.name}") for one in found])
+        return whole([OAuthProvider(one.name, one.title, f"/api/auth/oauth/{one.name}") for one in found])
 
 
 class OAuth(TokenDoor):

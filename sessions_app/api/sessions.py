@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from sessions_app import events
 from sessions_app.api.base import Door
-from sessions_app.api.envelope import answer
+from sessions_app.api.envelope import answer, whole
 from sessions_app.api.openapi import enveloped, identifier, operation, parameter
 from sessions_app.api.query import PER_PAGE_MAX, SEQ_MAX, Query, page_of
 from sessions_app.api.shapes import HistoryMeta, HostMeta, Messages, PageMeta
@@ -30,7 +30,7 @@ ONE = enveloped("SessionAnswer", events.SessionData)
 OPENED = enveloped("OpenedSessionAnswer", events.SessionData, HostMeta)
 PAGE = enveloped("SessionPage", list[events.SessionData], PageMeta)
 HISTORY = enveloped("HistoryAnswer", Messages, HistoryMeta)
-PEOPLE = enveloped("ParticipantsAnswer", list[events.ParticipantData])
+PEOPLE = enveloped("ParticipantsAnswer", list[events.ParticipantData], PageMeta)
 SESSION_ID = identifier("session_id", "The session's id.")
 INVITE = parameter("invite", {"type": "string", "maxLength": INVITE_MAX}, "The code of an invite into this session.")
 READING = [SESSION_ID, INVITE]
@@ -156,4 +156,4 @@ class Sessions(Door):
     def participants(self, request: Request, session_id: UUID | None) -> Response:
         """In the order of their first coming."""
         row = visible_session(known(session_id), self.actor, invite_of(request))
-        return answer(participants(row.id))
+        return whole(participants(row.id))

@@ -4,9 +4,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessions_app.api.base import Door
-from sessions_app.api.envelope import answer
+from sessions_app.api.envelope import answer, whole
 from sessions_app.api.openapi import enveloped, operation, parameter
-from sessions_app.api.shapes import SpiritCard
+from sessions_app.api.shapes import PageMeta, SpiritCard
 from sessions_app.errors import Code, SeanceError
 from sessions_app.selectors.personas import published
 from sessions_app.spirits.layouts import Layout, UnknownLayout, get_layout
@@ -15,7 +15,7 @@ STATEMENT = (
     "The spirit is no person: its answers are made by a program, by default a rule engine with a word list, and by a "
     "language model where the operator has set one up. They are entertainment, not advice."
 )
-LIST = enveloped("SpiritsAnswer", list[SpiritCard])
+LIST = enveloped("SpiritsAnswer", list[SpiritCard], PageMeta)
 ONE = enveloped("SpiritAnswer", SpiritCard)
 BOARD = enveloped("LayoutAnswer", Layout)
 
@@ -34,7 +34,7 @@ class Spirits(Door):
     @operation("listSpirits", "spirits", "List the personas", answers={200: LIST})
     def list(self, request: Request) -> Response:
         """Every published persona; one that speaks several languages stands there once for each."""
-        return answer(cards())
+        return whole(cards())
 
     @operation(
         "getSpirit", "spirits", "Read a persona", answers={200: ONE}, errors=[Code.NOT_FOUND],

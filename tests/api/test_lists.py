@@ -27,6 +27,14 @@ def test_an_empty_list_has_a_first_page(nobody: Caller) -> None:
     assert (answer.data, answer.meta["page"], answer.meta["per_page"], answer.meta["total"]) == ([], 1, 20, 0)
 
 
+@pytest.mark.parametrize("path", ["/api/spirits", "/api/auth/oauth", "/api/sessions/{room}/participants"])
+def test_a_list_that_is_told_whole_is_its_only_page(nobody: Caller, five: list[Session], path: str) -> None:
+    answer = nobody.get(path.format(room=five[0].id))
+
+    count = len(answer.data)
+    assert (answer.meta["page"], answer.meta["per_page"], answer.meta["total"]) == (1, max(1, count), count)
+
+
 def test_pages_follow_each_other(nobody: Caller, five: list[Session]) -> None:
     pages = [nobody.get(f"/api/sessions?per_page=2&page={page}") for page in (1, 2, 3)]
 

@@ -87,12 +87,14 @@ def test_the_fonts_of_a_style_are_hashed_and_relative_to_it(site: Site) -> None:
 def test_a_file_is_sent_compressed_and_its_plain_name_is_gone(site: Site) -> None:
     script = next(link for link in links(site.get("/board/").body) if link.endswith(".js")).removeprefix(CDN)
 
-    packed = site.get(script, **{"Accept-Encoding": "gzip"})
-    plain_name = site.get("/static/realtime/board/board.js")
+    packed = site.get(script, **{"Accept-Encoding": "gzip", "X-Request-ID": "file-1"})
+    plain_name = site.get("/static/realtime/board/board.js", **{"X-Request-ID": "file-2"})
 
     assert packed.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed.body) == site.get(script).body
     assert plain_name.status == 404
+    assert packed.headers["X-Request-ID"] == "file-1"
+    assert plain_name.headers.get_all("X-Request-ID") == ["file-2"]
 
 
 def test_the_policy_lets_the_cdn_in_for_files_and_for_nothing_else(site: Site) -> None:

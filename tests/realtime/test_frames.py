@@ -106,6 +106,18 @@ async def test_the_twentieth_bad_frame_in_a_minute_ends_it(quick: Place) -> None
     assert sitter.heard[-1].data.code == "INVALID_FORMAT"
 
 
+async def test_bad_frames_are_counted_over_a_whole_minute(quick: Place) -> None:
+    sitter = await one(quick)
+
+    for _ in range(19):
+        await sitter.send_raw("bad")
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(3.1)  # at an even pace one more would be free by now
+    await sitter.send_raw("bad")
+
+    assert await sitter.closed() == 4502
+
+
 async def test_errors_that_are_no_bad_frames_do_not_add_up(quick: Place) -> None:
     sitter = await one(quick)
 

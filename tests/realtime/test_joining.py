@@ -109,10 +109,13 @@ async def test_a_first_frame_that_is_no_join_gets_not_joined_and_the_wait_goes_o
     await ada.send("send_message", ref="m1", text="Hello?")
     await ada.send("heartbeat", ref="h1")
     await ada.send("leave_session", ref="l1")
+    await ada.send("no_such_event", ref="n1")
+    await ada.send("delete_message", ref="d1")
     await ada.send_raw("no json")
 
-    codes = [await ada.refusal() for _ in range(4)]
-    assert codes == [("NOT_JOINED", "m1"), ("NOT_JOINED", "h1"), ("NOT_JOINED", "l1"), ("INVALID_FORMAT", None)]
+    codes = [await ada.refusal() for _ in range(6)]
+    assert codes[:-1] == [("NOT_JOINED", ref) for ref in ("m1", "h1", "l1", "n1", "d1")]
+    assert codes[-1] == ("INVALID_FORMAT", None)
     assert (await ada.join(name="Ada")).seq == 0
 
 

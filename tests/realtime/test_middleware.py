@@ -62,6 +62,7 @@ def test_in_development_every_origin_may_be_let_in(settings: Settings) -> None:
     settings.CORS_ALLOW_ALL_ORIGINS = True
 
     assert origin_allowed(scope(("origin", "https://evil.example")))
+    assert not origin_allowed(scope(("origin", "null")))
 
 
 @pytest.mark.parametrize("value", ["Bearer t.o.k", "bearer t.o.k", "BEARER  t.o.k "])

@@ -230,6 +230,7 @@ async def test_who_knocks_and_knocks_is_told_in_words_and_then_turned_away_unhea
     assert set(said[20 : 20 + told]) == {"RATE_LIMITED"}
     assert told >= TOLD_AT_ONCE
     assert all(int(answer.headers["Retry-After"]) > 0 and b'"RATE_LIMITED"' in answer.body for answer in answers)
+    assert len({answer.headers["X-Request-ID"] for answer in answers}) == len(answers)
 
 
 async def test_joins_of_an_address_are_limited(narrow_server: Server) -> None:

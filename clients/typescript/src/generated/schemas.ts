@@ -465,7 +465,7 @@ export interface OAuthProvider {
 export interface OAuthProvidersAnswer {
   success: true;
   data: OAuthProvider[];
-  meta: AnswerMeta;
+  meta: PageMeta;
 }
 
 /** The page to come back to, if any. */
@@ -541,7 +541,7 @@ export interface ParticipantData {
 export interface ParticipantsAnswer {
   success: true;
   data: ParticipantData[];
-  meta: AnswerMeta;
+  meta: PageMeta;
 }
 
 /** Who: the id that others see, and the name. */
@@ -969,7 +969,7 @@ export interface SpiritVoice {
 export interface SpiritsAnswer {
   success: true;
   data: SpiritCard[];
-  meta: AnswerMeta;
+  meta: PageMeta;
 }
 
 /** `token_expiring` and `token_refreshed`: how long the token of this socket is still good. */

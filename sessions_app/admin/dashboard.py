@@ -9,10 +9,11 @@ from sessions_app.selectors.dashboard import HOUR, SPANS, Board, Moment, Span, b
 
 # What close codes mean, in a word or two; all about them is at /docs/events.
 CLOSES = {
-    1000: "left", 1007: "no UTF-8", 1009: "frame too large", 1012: "stopped before the join", 4000: "server error",
-    4001: "signed out", 4002: "read too slowly", 4003: "no answer to a ping", 4005: "rate limited",
-    4006: "sent to reconnect", 4008: "every seat taken", 4500: "no good token", 4501: "forbidden", 4502: "bad frames",
-    4503: "sent away", 4505: "session ended", 4506: "no such session", 4507: "too many of one user",
+    1000: "left", 1007: "no UTF-8", 1009: "frame too large", 1011: "server failed", 1012: "stopped before the join",
+    4000: "server error", 4001: "signed out", 4002: "read too slowly", 4003: "no answer to a ping",
+    4005: "rate limited", 4006: "sent to reconnect", 4008: "every seat taken", 4500: "no good token",
+    4501: "forbidden", 4502: "bad frames", 4503: "sent away", 4505: "session ended", 4506: "no such session",
+    4507: "too many of one user",
     4510: "did not join", 4511: "other version",
 }  # fmt: skip
 

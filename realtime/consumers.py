@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 NORMAL, GOING_AWAY = 1000, 1001
 SERVER_ERROR, TOKEN_EXPIRED, UNAUTHORIZED, PROTOCOL_ERROR, NO_JOIN = 4000, 4001, 4500, 4502, 4510
 KICKED, SESSION_ENDED, DRAINING, UNSUPPORTED_VERSION = 4503, 4505, 4006, 4511
-# What a refused join is closed with; whatever is not here leaves the socket open for another try. After the last two,
-# nobody knows whether it was stored: a second one of the same socket could not be told from it.
+# What a refused join is closed with; whatever is not here leaves the socket open for another try. After the last two it
+# may have been stored: a second one of the same socket could not be told from it.
 REFUSALS = {
     Code.UNAUTHORIZED: UNAUTHORIZED,
     Code.FORBIDDEN: 4501,
@@ -198,6 +198,8 @@ class SeanceConsumer(AsyncConsumer):
             log.info("ws_join_refused", code=refused.code)
             self._has_place = self._joining is not None and refused.code in UNKNOWN
             self._joining = None  # it knows where it was raised, which is here
+            if refused.code in UNKNOWN:
+                refused.retry_after_ms = None  # as after any close of that kind: with longer pauses, unlike the others'
             if refused.code in REFUSALS:
                 self._refuse_entry(refused, command.ref)
             self.refuse(refused, command.ref)
@@ -280,7 +282,7 @@ class SeanceConsumer(AsyncConsumer):
                 return protocol.decode(text)
             except BadFrame as bad:
                 metrics.BAD_FRAMES.labels(bad.code).inc()
-                is_early = not self._has_place and bad.event not in ("", "join_session")
+                is_early = not self._has_place and bad.event not in (None, "join_session")
                 self.refuse(SeanceError(Code.NOT_JOINED) if is_early else bad, bad.ref)
                 now = time.monotonic()
                 self._bad = [at for at in self._bad if at > now - 60] + [now]

@@ -73,6 +73,7 @@ class Process:
         self.keeper.watch(self.streams.check)
         self.keeper.watch(_look_at_the_store)
         self._message_paces: WeakValueDictionary[UUID, Pace] = WeakValueDictionary()
+        self._unheard: list[Release] = []  # which the database has not heard
 
     def message_pace(self, user_id: UUID) -> Pace:
         """How often a user may speak: one count for all sockets of the user here, as long as there is one."""
@@ -127,10 +128,17 @@ class Process:
 
         def ended(future: "asyncio.Future[None]") -> None:
             if not future.cancelled() and (error := future.exception()) is not None:
-                log.warning("release_failed", error=str(error))
-                future.get_loop().call_later(RETRY_SECONDS, self.release, item)
+                if not self._unheard:  # one line and one timer for all: in an outage they are thousands
+                    log.warning("release_failed", error=str(error))
+                    future.get_loop().call_later(RETRY_SECONDS, self._release_again)
+                self._unheard.append(item)
 
         self.releases.submit(item).add_done_callback(ended)
+
+    def _release_again(self) -> None:
+        unheard, self._unheard = self._unheard, []
+        for item in unheard:
+            self.release(item)
 
     def goodbye(self) -> events.Goodbye:
         """What a late comer is told when this process goes: when to come back, spread over the drain window."""

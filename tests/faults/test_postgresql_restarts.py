@@ -88,6 +88,7 @@ async def test_who_comes_while_the_database_is_away_is_in_once_it_is_back(
     assert set(refusals) == {("UNAVAILABLE", True)}
     assert {item.code for client in clients for item in client.log.closings} == {4000}
     check(await off_loop(read_log, stack, room.id), [client.log for client in clients])
+    assert server.said().count("release_failed") <= len(refusals) / 3, "one line for all that wait"
     left = "SELECT (SELECT count(*) FROM connections), count(*) FROM participants WHERE left_at IS NULL"
     assert await until(lambda: stack.query(left) == [(0, 0)], timeout=20)
 

@@ -134,7 +134,7 @@ class BadFrame(SeanceError):
     be read."""
 
     ref: str | None = None
-    event = ""
+    event: str | None = None
 
 
 def decode(text: str | bytes) -> Command:
@@ -149,9 +149,9 @@ def decode(text: str | bytes) -> Command:
         raise BadFrame(Code.INVALID_FORMAT) from None
     if frame.event is UNSET:
         return _bare(raw)
-    ref = _read_ref(frame.ref)
-    decoder = _inner.get(frame.event)
+    ref, decoder = None, _inner.get(frame.event)
     try:
+        ref = _read_ref(frame.ref)
         if decoder is None:
             raise BadFrame(Code.UNKNOWN_EVENT)
         return Command(frame.event, _data(frame.event, decoder, frame.data), ref)

@@ -104,8 +104,10 @@ def _trade(seen: RefreshToken, arrived_at: float, wire: str) -> tuple[User, Toke
     ago = ExpressionWrapper(Now() - F("used_at"), output_field=DurationField())
     used_ago = RefreshToken.objects.filter(pk=row.pk).values_list(ago, flat=True)[0].total_seconds()
     of_family = RefreshToken.objects.filter(family=row.family, created_at__gt=row.created_at)
-    is_later = bool(wire) and _wires.get(row.pk) == wire  # than the answer, which came by this very connection
-    is_later = is_later or of_family.filter(used_at__isnull=False).exists()
+    is_same_wire = bool(wire) and _wires.get(row.pk) == wire
+    is_later = seen.used_at is not None and used_ago > here_for  # than the winner
+    # And later than its answer, too, which came by this very connection, or was made use of.
+    is_later = is_later and (is_same_wire or of_family.filter(used_at__isnull=False).exists())
     if not is_later and (seen.used_at is None or used_ago <= here_for + TOGETHER_SECONDS):
         RefreshToken.objects.filter(pk=row.pk).update(is_contested=True)
     elif is_later or not row.is_contested or used_ago > CONTEST_SECONDS:

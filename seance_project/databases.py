@@ -31,7 +31,7 @@ def databases(env: Env) -> dict[str, dict[str, Any]]:
 
 def _sqlite(env: Env) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "seance_project.sqlite3",
         "NAME": str(sqlite_path(env)),
         "CONN_MAX_AGE": None,
         "OPTIONS": {

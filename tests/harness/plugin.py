@@ -116,6 +116,8 @@ def django_db_modify_db_settings(databases: Databases, django_db_modify_db_setti
     if connection.vendor == "postgresql":
         connection.settings_dict["TEST"]["TEMPLATE"] = databases.template()
         return
+    # In memory each worker has its own; pytest-django knows that of Django's own engine only, and made it a file.
+    connection.settings_dict["TEST"]["NAME"] = None
     creation: Any = connection.creation
     create = creation._create_test_db
 

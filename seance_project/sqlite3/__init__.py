@@ -1,0 +1,1 @@
+"""seance_project, Django's SQLite with its writers in a queue."""

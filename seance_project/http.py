@@ -176,7 +176,7 @@ _names: dict[bytes, str] = {b"content-type": "CONTENT_TYPE", b"content-length": 
 
 def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
     """A request as WSGI has it: PEP 3333."""
-    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", None)
     found: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
@@ -186,7 +186,7 @@ def environ(scope: dict[str, Any], body: bytes) -> dict[str, Any]:
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] or 0),
         "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
+        "REMOTE_PORT": str(client[1] or ""),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),

@@ -113,7 +113,9 @@ class Auth(Entrance):
         meta = request.META
         # Tabs share the connections of their browser, and everybody those of a proxy.
         is_shared = settings.SEANCE.trusted_proxy_count > 0 or "HTTP_ORIGIN" in meta
-        wire = "" if is_shared else f"{meta['REMOTE_ADDR']} {meta.get('REMOTE_PORT', '')}"
+        address, port = meta.get("REMOTE_ADDR"), meta.get("REMOTE_PORT")
+        # A Unix socket has neither: all who come through it would look like one.
+        wire = f"{address} {port}" if address and port and not is_shared else ""
         user, tokens = services.refresh_tokens(
             self._refresh(request), arrived_at=meta.get("seance.arrived_at"), wire=wire
         )

@@ -1,5 +1,6 @@
 """Tests of the REST door: guests, accounts, tokens, and leaving for good."""
 
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from sessions_app.models import (
 )
 from tests.api.conftest import Caller
 
+REFRESH = "/api/auth/token/refresh"
 ADA = {"email": "Ada@Example.org", "password": "correct horse 7", "name": "Ada"}
 
 
@@ -171,20 +173,42 @@ def test_every_body_is_strict(nobody: Caller, path: str) -> None:
 
 
 def test_a_refresh_token_works_once_and_then_ends_its_family(nobody: Caller, signed_in: dict[str, Any]) -> None:
-    first = nobody.post("/api/auth/token/refresh", {"refresh": signed_in["refresh"]})
+    first = nobody.post(REFRESH, {"refresh": signed_in["refresh"]})
     RefreshToken.objects.filter(used_at__isnull=False).update(used_at=timezone.now() - timedelta(seconds=1))
-    again = nobody.post("/api/auth/token/refresh", {"refresh": signed_in["refresh"]})
-    child = nobody.post("/api/auth/token/refresh", {"refresh": first.data["refresh"]})
+    again = nobody.post(REFRESH, {"refresh": signed_in["refresh"]})
+    child = nobody.post(REFRESH, {"refresh": first.data["refresh"]})
 
     assert (first.status, first.data["user"]) == (200, signed_in["user"])
     assert again.outcome == child.outcome == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize(
+    ("remote", "is_theft"),
+    [
+        ({"REMOTE_ADDR": "192.0.2.7", "REMOTE_PORT": "4711"}, True),
+        ({"REMOTE_ADDR": "192.0.2.7"}, False),
+        ({"REMOTE_ADDR": "", "REMOTE_PORT": ""}, False),
+        ({"REMOTE_ADDR": None}, False),  # as some servers put it
+    ],
+)
+def test_a_second_refresh_at_once_is_a_theft_only_over_a_connection_that_can_be_told(
+    nobody: Caller, signed_in: dict[str, Any], remote: dict[str, Any], *, is_theft: bool
+) -> None:
+    def refresh(token: str) -> Any:
+        body = json.dumps({"refresh": token})
+        return nobody.client.generic("POST", REFRESH, body, content_type="application/json", **remote)
+
+    won = refresh(signed_in["refresh"]).json()["data"]
+
+    assert refresh(signed_in["refresh"]).status_code == 401
+    assert refresh(won["refresh"]).status_code == (401 if is_theft else 200)
 
 
 def test_a_revoked_token_is_worth_nothing(nobody: Caller, signed_in: dict[str, Any]) -> None:
     revoked = nobody.post("/api/auth/token/revoke", {"refresh": signed_in["refresh"]})
 
     assert (revoked.status, revoked.data) == (200, {"revoked": True})
-    assert nobody.post("/api/auth/token/refresh", {"refresh": signed_in["refresh"]}).status == 401
+    assert nobody.post(REFRESH, {"refresh": signed_in["refresh"]}).status == 401
     assert nobody.post("/api/auth/token/revoke", {"refresh": "unknown"}).status == 200
 
 

@@ -1,11 +1,13 @@
-"""Tests of seance_project/http.py: the handshake that a server refuses while it drains."""
+"""Tests of seance_project/http.py: the handshake that a server refuses while it drains, and who calls."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from seance_project.http import turn_away
+import pytest
+
+from seance_project.http import environ, turn_away
 
 
 async def refused(extensions: dict[str, Any]) -> list[dict[str, Any]]:
@@ -32,3 +34,20 @@ async def test_a_handshake_is_refused_as_any_request_would_be() -> None:
 
 async def test_a_server_that_cannot_say_so_closes() -> None:
     assert await refused({}) == [{"type": "websocket.close"}]
+
+
+@pytest.mark.parametrize(
+    ("client", "remote"),
+    [
+        (("192.0.2.7", 4711), ("192.0.2.7", "4711")),
+        (["192.0.2.7", 0], ("192.0.2.7", "")),  # a proxy's word
+        (["/run/seance.sock", None], ("/run/seance.sock", "")),
+        (None, ("", "")),
+    ],
+)
+def test_who_calls_through_a_unix_socket_has_no_port(client: Any, remote: tuple[str, str]) -> None:
+    scope = {"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": [], "client": client}
+
+    found = environ(scope, b"")
+
+    assert (found["REMOTE_ADDR"], found["REMOTE_PORT"]) == remote

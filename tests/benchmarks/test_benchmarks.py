@@ -54,6 +54,7 @@ def test_the_database_is_measured_in_batches_of_every_size() -> None:
 
     assert {row.name.partition(":")[0] for row in rows} == {
         *(f"post, {size} together" for size in (1, 5, 20, 50)), "join, 1 together", "join, 20 together",
+        "join and release, 1 together", "join and release, 20 together",
     }  # fmt: skip
     assert all(row.value > 0 for row in rows)
 

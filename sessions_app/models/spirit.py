@@ -77,6 +77,13 @@ class SpiritTurn(models.Model):
                 name="spirit_turns_open",
                 condition=models.Q(state__in=["queued", "active"]),
             ),
+            # The few that went otherwise, for who looks for them among all.
+            models.Index(fields=["degraded", "id"], name="spirit_turns_degraded", condition=~models.Q(degraded="")),
+            models.Index(
+                fields=["state", "id"],
+                name="spirit_turns_unanswered",
+                condition=models.Q(state__in=["cancelled", "failed", "withdrawn", "merged"]),
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -105,11 +107,19 @@ def test_values_to_filter_by_are_those_of_the_latest_rows(admin: Client, say: Ca
     for number, source in enumerate(sources):
         row = say(f"Question {number}")
         SpiritTurn.objects.filter(message=row).delete()
-        SpiritTurn.objects.create(session=row.session, message=row, number=number + 50, state="failed", source=source)
+        SpiritTurn.objects.create(
+            session=row.session, message=row, number=number + 50, state="failed", source=source,
+            degraded="timeout" if source in ("ancient", "model") else "", provider=f"of {source}",
+        )  # fmt: skip
 
-    page = admin.get(TURNS).content.decode()
+    page = html.unescape(admin.get(TURNS).content.decode())
 
-    assert [f"?source={one}" in page for one in ("ancient", "cache", "model", "oracle")] == [False, True, True, True]
+    offered = {name: set(re.findall(rf'"\?{name}=([^"&]*)"', page)) for name in ("source", "degraded", "provider")}
+    assert offered == {
+        "source": {"oracle", "model", "cache"},
+        "degraded": {"", "timeout"},
+        "provider": {"of+oracle", "of+model", "of+cache"},
+    }
     assert len(found(admin, TURNS, source="oracle")) == 2
 
 

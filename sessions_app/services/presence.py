@@ -111,10 +111,7 @@ def release_connections(releases: Sequence[Release], *, wait: bool = True) -> li
 @transaction.atomic
 def register_process(*, process_id: UUID, name: str) -> None:
     """Enter a server process; the sockets of a former one of the same name are gone, and their seats wait."""
-    former = ServerProcess.objects.filter(name=name).exclude(pk=process_id)
-    orphans = list(Connection.objects.filter(process__in=former).values_list("participant_id", flat=True))
-    former.delete()
-    _sitting(pk__in=orphans).update(away_since=Now())
+    _strike(ServerProcess.objects.filter(name=name).exclude(pk=process_id))
     lease = Now() + timedelta(seconds=settings.SEANCE.presence_lease_seconds)
     ServerProcess.objects.create(id=process_id, name=name, started_at=Now(), lease_until=lease)
 
@@ -151,8 +148,15 @@ def reap(*, process_id: UUID | None = None) -> int:
 @transaction.atomic
 def unregister_process(process_id: UUID) -> None:
     """Take a process that ends out of the book; the seats of its sockets wait for the grace time."""
-    orphans = list(Connection.objects.filter(process_id=process_id).values_list("participant_id", flat=True))
-    ServerProcess.objects.filter(pk=process_id).delete()
+    _strike(ServerProcess.objects.filter(pk=process_id))
+
+
+def _strike(processes: QuerySet[ServerProcess]) -> None:
+    """Delete processes with their sockets, under the locks of the sessions: whose other socket closed elsewhere
+    meanwhile would keep the seat for the sake of this one, and nobody would ever look at it again."""
+    orphans = list(Connection.objects.filter(process__in=processes).values_list("participant_id", flat=True))
+    _locked(orphans)
+    processes.delete()
     _sitting(pk__in=orphans).update(away_since=Now())
 
 

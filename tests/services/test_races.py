@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +33,7 @@ from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.moderation import kick, mute, set_role
-from sessions_app.services.presence import Release, release_connections
+from sessions_app.services.presence import Release, register_process, release_connections, unregister_process
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.turns import Claim, Later, claim
 from tests.services.helpers import (
@@ -69,6 +69,28 @@ def at_once(works: list[Callable[[], T]]) -> list[T | SeanceError]:
 
     with ThreadPoolExecutor(len(works)) as threads:
         return list(threads.map(one, works))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_seat_waits_though_its_last_two_sockets_end_at_once_in_two_ways(*, ends: bool) -> None:
+    room, person, here, there = make_session(), make_account(), make_process("here"), make_process("there")
+    sit(room, here, person)
+    other = request(room, there, person)
+    join(other)
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            if ends:
+                unregister_process(here)
+            else:
+                register_process(process_id=uuid7(), name="here")  # the next of its name
+            closing = threads.submit(
+                at_once, [lambda: release_connections([Release(room.id, other.connection_id, for_good=False)])]
+            )
+            wait([closing], 0.5)
+        closing.result()
+
+    seat = Participant.objects.get(session=room, user=person)
+    assert (Connection.objects.count(), seat.away_since is not None) == (0, True)
 
 
 def test_a_race_for_the_last_seat_has_one_winner() -> None:

@@ -25,7 +25,7 @@ def databases(env: Env) -> dict[str, dict[str, Any]]:
     """Django's DATABASES: `default`, and `replica` where there is one."""
     found = {"default": _sqlite(env) if uses_sqlite(env) else postgresql(env.database_url)}
     if env.database_replica_url:
-        found["replica"] = postgresql(env.database_replica_url) | {"TEST": {"MIRROR": "default"}}
+        found["replica"] = postgresql(env.database_replica_url, takes="any") | {"TEST": {"MIRROR": "default"}}
     return found
 
 
@@ -45,13 +45,15 @@ def _sqlite(env: Env) -> dict[str, Any]:
     }
 
 
-def postgresql(url: str) -> dict[str, Any]:
+def postgresql(url: str, *, takes: str = "primary") -> dict[str, Any]:
     """No pool: all database work runs in a fixed number of threads, each of which keeps its connection.
 
     No health checks either, each of which is a query: `realtime.bridge` sees by itself that a restart killed one.
+    `takes` is libpq's `target_session_attrs`: a connection to a standby would stay, and refuse to write for ever.
     """
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None))
-    options: dict[str, Any] = {"connect_timeout": 5, "application_name": "seance", **config.get("OPTIONS", {})}
+    ours = {"connect_timeout": 5, "application_name": "seance", "target_session_attrs": takes}
+    options: dict[str, Any] = ours | config.get("OPTIONS", {})
     if options.pop(POOLER, None):
         # Whatever a connection remembers is another's at the next transaction: no prepared statements, no cursors that
         # outlive their transaction, and no options at its start: the time limits are the role's.

@@ -35,7 +35,7 @@ def replica(env: Env) -> Iterator[Finding]:
     if not env.database_replica_url:
         return
     try:
-        with connect(env.database_replica_url) as link:
+        with connect(env.database_replica_url, takes="any") as link:
             is_copy, lag = _one(
                 link, "SELECT pg_is_in_recovery(), extract(epoch FROM now() - pg_last_xact_replay_timestamp())"
             )
@@ -48,9 +48,9 @@ def replica(env: Env) -> Iterator[Finding]:
         yield ok("replica", "has all there is" if lag is None else f"last heard something {float(lag):.0f} s ago")
 
 
-def connect(url: str) -> Connection:
+def connect(url: str, *, takes: str = "primary") -> Connection:
     """A connection with the options of the server's own."""
-    config = databases.postgresql(url)
+    config = databases.postgresql(url, takes=takes)
     options = {**config["OPTIONS"], "connect_timeout": SECONDS}
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     parts = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs)}

@@ -37,7 +37,7 @@ CAPITALS = COMPOSE | {
 }
 # Names of other programs.
 FOREIGN = {
-    "hot_standby_feedback", "max_standby_streaming_delay",
+    "hot_standby_feedback", "max_standby_streaming_delay", "synchronous_standby_names",
     "max_connections", "parentbased_traceidratio", "pg_stat_activity", "post_save", "proxy_read_timeout", "two_people",
     "synchronous_commit", "faults_fast", "wait_event_type",
     "pg_dump", "pg_restore", "pg_basebackup", "pg_verifybackup", "pg_upgrade", "pg_switch_wal", "pg_stat_archiver",

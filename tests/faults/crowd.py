@@ -158,10 +158,13 @@ class Noise:
         return f"stalled up to {self.worst * 1000:.0f} ms"
 
 
-async def verdict(stack: Stack, halls: Sequence[Hall], *, settle: float = 15, leave: bool = True) -> int:
+async def verdict(
+    stack: Stack, halls: Sequence[Hall], *, settle: float = 15, leave: bool = True, streams: int = 1
+) -> int:
     """Wait until everybody has seen everything, and let the checker judge; returns how many messages were stored.
 
-    No server may have crashed over it in any of its parts.
+    No server may have crashed over it in any of its parts. Each has all in `streams` parts: one, if no resume was
+    refused.
     """
     stored = {hall.id: await off_loop(read_log, stack, hall.id) for hall in halls}
     late = []
@@ -178,7 +181,7 @@ async def verdict(stack: Stack, halls: Sequence[Hall], *, settle: float = 15, le
         await asyncio.gather(*(client.stop() for hall in halls for client in hall.clients))
     for hall in halls:
         check(await off_loop(read_log, stack, hall.id), [client.log for client in hall.clients])
-        assert all(len(client.log.streams) == 1 for client in hall.clients), "a resume was refused"
+        assert all(len(client.log.streams) == streams for client in hall.clients), "a resume was refused"
     assert stack.crashes() == []
     return sum(len(log.rows) for log in stored.values())
 
@@ -200,4 +203,18 @@ def seconds_to_ack(hall: Hall) -> list[tuple[float, float]]:
         for ack in client.log.acks:
             if (at := hall.said_at.get(ack.client_msg_id)) is not None:
                 found.append((at, ack.at - at))
+    return found
+
+
+def answer_times(client: Client) -> list[float]:
+    """For each try to send, the seconds until it was acknowledged or refused."""
+    answers: dict[str, list[float]] = {}
+    for ack in client.log.acks:
+        answers.setdefault(ack.client_msg_id, []).append(ack.at)
+    for refusal in client.log.refusals:
+        answers.setdefault(refusal.ref, []).append(refusal.at)
+    found = []
+    for sent in client.log.sends:
+        after = [at for at in answers.get(sent.client_msg_id, []) if at >= sent.at]
+        found.append(min(after, default=sent.at + 999) - sent.at)
     return found

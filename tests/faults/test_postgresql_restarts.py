@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.faults.crowd import Talk, closings, milliseconds, off_loop, open_halls, until, verdict
+from tests.faults.crowd import Talk, answer_times, closings, milliseconds, off_loop, open_halls, until, verdict
 from tests.faults.figures import Tell
 from tests.harness.checker import check
 from tests.harness.client import Client
@@ -91,17 +91,3 @@ async def test_who_comes_while_the_database_is_away_is_in_once_it_is_back(
     assert server.said().count("release_failed") <= len(refusals) / 3, "one line for all that wait"
     left = "SELECT (SELECT count(*) FROM connections), count(*) FROM participants WHERE left_at IS NULL"
     assert await until(lambda: stack.query(left) == [(0, 0)], timeout=20)
-
-
-def answer_times(client: Client) -> list[float]:
-    """For each try to send, the seconds until it was acknowledged or refused."""
-    answers: dict[str, list[float]] = {}
-    for ack in client.log.acks:
-        answers.setdefault(ack.client_msg_id, []).append(ack.at)
-    for refusal in client.log.refusals:
-        answers.setdefault(refusal.ref, []).append(refusal.at)
-    found = []
-    for sent in client.log.sends:
-        after = [at for at in answers.get(sent.client_msg_id, []) if at >= sent.at]
-        found.append(min(after, default=sent.at + 999) - sent.at)
-    return found

@@ -313,6 +313,9 @@ class Client:
         self._sit()
 
     def _hear_resync_required(self, now: float, data: dict[str, Any], ref: str) -> None:
+        if self.is_in:  # the log is another one now: come anew, and be told where that one is
+            self.cut()
+            return
         self._begin_stream(self.welcome)
         self._sit()
 

@@ -91,10 +91,10 @@ class Postgres(Child):
             assert not like.alive
             subprocess.run(["cp", "-a", str(like.data), str(self.data)], check=True)
             with (self.data / "pg_hba.conf").open("a") as rules:
-                rules.write(f"host all all {NETWORK} trust\n")
+                rules.write(f"host all all {NETWORK} trust\nhost replication all {NETWORK} trust\n")
         elif follows is not None:
             self._make(
-                "pg_basebackup", "-h", "127.0.0.1", "-p", str(follows.port), "-U", "postgres", "-R", "-c", "fast"
+                "pg_basebackup", "-h", follows._host, "-p", str(follows.port), "-U", "postgres", "-R", "-c", "fast"
             )
         else:
             self._make("initdb", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")

@@ -76,12 +76,18 @@ def test_postgresql_waits_for_nothing_for_ever(tmp_path: Path) -> None:
     assert "-c tcp_keepalives_idle=10" in options["options"]
     assert (options["connect_timeout"], options["sslmode"], options["application_name"]) == (5, "require", "seance")
     assert options["prepare_threshold"] is not None, "psycopg would prepare nothing"
+    assert options["target_session_attrs"] == "primary", "a standby would be kept, and take nothing"
 
 
 def test_behind_a_pooler_a_connection_remembers_nothing(tmp_path: Path) -> None:
     default = databases.databases(env(tmp_path, DATABASE_URL="postgresql://db/x?pooler=transaction"))["default"]
 
-    assert default["OPTIONS"] == {"connect_timeout": 5, "application_name": "seance", "prepare_threshold": None}
+    assert default["OPTIONS"] == {
+        "connect_timeout": 5,
+        "application_name": "seance",
+        "target_session_attrs": "primary",
+        "prepare_threshold": None,
+    }
     assert default["DISABLE_SERVER_SIDE_CURSORS"] is True
 
 
@@ -92,6 +98,16 @@ def test_a_replica_is_a_second_database_that_tests_take_for_the_first(tmp_path: 
 
     assert replica["HOST"] == "b"
     assert replica["TEST"] == {"MIRROR": "default"}
+    assert replica["OPTIONS"]["target_session_attrs"] == "any"
+
+
+def test_a_database_may_have_several_hosts(tmp_path: Path) -> None:
+    url = "postgresql://u:p%40ss@/seance?host=a,b&port=5432,5433"
+
+    default = databases.databases(env(tmp_path, DATABASE_URL=url))["default"]
+
+    assert (default["HOST"], default["PORT"], default["NAME"]) == ("", "", "seance")
+    assert (default["OPTIONS"]["host"], default["OPTIONS"]["port"]) == ("a,b", "5432,5433")
 
 
 def test_without_redis_everything_is_in_memory_and_with_it_a_dead_one_is_a_miss(tmp_path: Path) -> None:

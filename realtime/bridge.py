@@ -8,18 +8,20 @@ import asyncio
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from realtime import metrics
 from sessions_app.errors import Code, SeanceError
+from sessions_app.outage import OUTAGE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,11 +77,23 @@ def run(function: Callable[..., R], queued_at: float, args: tuple[Any, ...], kwa
     drop_dead_connections()
     try:
         return function(*args, **kwargs)
-    except (OperationalError, InterfaceError) as error:
+    except OUTAGE as error:
         log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
         raise SeanceError(Code.UNAVAILABLE, retry_after_ms=1000) from error
     finally:
         close_broken_connections()
+
+
+@contextmanager
+def outliving(event: str, **fields: object) -> Iterator[None]:
+    """Around one round of work that must go on whatever befalls it: what a service refuses is a line of the log, and
+    what nobody foresaw is one with its traceback."""
+    try:
+        yield
+    except SeanceError as error:
+        log.warning(event, code=error.code, **fields)
+    except Exception:
+        log.exception(event, **fields)
 
 
 def drop_dead_connections() -> None:

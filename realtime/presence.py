@@ -10,10 +10,9 @@ import structlog
 from django.conf import settings
 
 from realtime import metrics
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, outliving
 from realtime.bus import Bus
 from realtime.connections import ConnectionManager
-from sessions_app.errors import SeanceError
 from sessions_app.services.presence import poll, reap, register_process, renew_lease
 
 log = structlog.get_logger(__name__)
@@ -52,11 +51,9 @@ class Keeper:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(settings.SEANCE.presence_renew_seconds)
-            try:
+            with outliving("lease_not_renewed"):
                 if not await self._bridge.call(renew_lease, self._process_id):
                     await self._come_back()
-            except SeanceError as error:
-                log.warning("lease_not_renewed", code=error.code)
 
     async def _come_back(self) -> None:
         """Others took this process for dead, and its seats. Its people shall come back and take theirs anew."""
@@ -68,10 +65,8 @@ class Keeper:
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(settings.SEANCE.head_poll_seconds * random.uniform(0.8, 1.2))  # noqa: S311  no secret
-            try:
+            with outliving("poll_failed"):
                 await self.poll_once()
-            except SeanceError as error:
-                log.warning("poll_failed", code=error.code)
 
     async def poll_once(self) -> None:
         """Compare every room with the database, close what shall be closed, free the seats that nobody holds."""
@@ -92,5 +87,6 @@ class Keeper:
             due = time.perf_counter() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             metrics.LOOP_LAG.observe(max(0.0, time.perf_counter() - due))
-            self._hub.check_readers()
-            self._hub.report()
+            with outliving("tick_failed"):
+                self._hub.check_readers()
+                self._hub.report()

@@ -12,8 +12,7 @@ import structlog
 from django.conf import settings
 
 from realtime import measures
-from realtime.bridge import Bridge
-from sessions_app.errors import SeanceError
+from realtime.bridge import Bridge, outliving
 from sessions_app.services.measures import add_measures
 from sessions_app.services.rollup import refresh
 
@@ -53,17 +52,14 @@ class Bookkeeper:
         latencies, closes = measures.take()
         if not settings.SEANCE.rollup_seconds or not (latencies or closes):
             return
-        try:
-            await self._bridge.call(add_measures, latencies, closes)
-        except SeanceError as error:
-            measures.put_back(latencies, closes)
-            log.warning("measures_not_stored", code=error.code)
+        with outliving("measures_not_stored"):
+            try:
+                await self._bridge.call(add_measures, latencies, closes)
+            except Exception:
+                measures.put_back(latencies, closes)
+                raise
 
     async def _count(self, every: float) -> None:
-        try:
+        with outliving("rollups_not_refreshed"):
             if (done := await self._bridge.call(refresh, every=every)) is not None and any(done):
                 log.debug("rollups_refreshed", sessions=done.sessions, days=done.days)
-        except SeanceError as error:
-            log.warning("rollups_not_refreshed", code=error.code)
-        except Exception:
-            log.exception("rollups_failed")

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from realtime import metrics
 from realtime.answers import Answers
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, outliving
 from realtime.connections import ConnectionManager
 from sessions_app import events, spans
 from sessions_app.errors import Code, SeanceError
@@ -77,12 +77,10 @@ class TurnRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for claim in held:
-            try:
+            with outliving("turn_not_given_back", turn_id=str(claim.turn_id)):  # the lease says the same, later
                 await self._bridge.call(
                     turns.release, session_id=claim.session_id, turn_id=claim.turn_id, attempt=claim.attempt
                 )
-            except SeanceError as error:  # the lease says the same, later
-                log.warning("turn_not_given_back", turn_id=str(claim.turn_id), code=error.code)
         await self._answers.aclose()
 
     # --- What there is to do ------------------------------------------------------------------------------------------
@@ -122,17 +120,15 @@ class TurnRunner:
         lease = turns.lease_seconds()
         while True:
             await asyncio.sleep(min(settings.SEANCE.head_poll_seconds, lease / 3))
-            self._answers.report()
-            try:
+            with outliving("turn_poll_failed"):
+                self._answers.report()
                 await self._bridge.call(_tend, self._hub.session_ids())
                 for session_id in await self._bridge.call(turns.sessions_with_turns, self._hub.session_ids()):
                     self.wake(session_id)
-            except SeanceError as error:
-                log.warning("turn_poll_failed", code=error.code)
 
     async def _work(self, session_id: UUID) -> None:
         async with self._gate:
-            try:
+            with outliving("turn_not_claimed", session_id=str(session_id)):
                 while (found := await self._bridge.call(turns.claim, session_id)) is not None:
                     if isinstance(found, Later):
                         asyncio.get_running_loop().call_later(found.seconds, self.wake, session_id)
@@ -142,8 +138,6 @@ class TurnRunner:
                         spans.span("turn"),
                     ):
                         await self._see_through(found)
-            except SeanceError as error:
-                log.warning("turn_not_claimed", session_id=str(session_id), code=error.code)
 
     # --- One turn -----------------------------------------------------------------------------------------------------
 
@@ -195,10 +189,8 @@ class TurnRunner:
 
     async def _fail(self, claim: Claim) -> None:
         metrics.TURNS.labels("failed").inc()
-        try:
+        with outliving("turn_left", turn_id=str(claim.turn_id)):
             await self._bridge.call_locking(turns.fail, **_fence(claim), code=Code.SPIRIT_ERROR)
-        except SeanceError as error:
-            log.warning("turn_left", turn_id=str(claim.turn_id), code=error.code)
 
     async def _generate(self, claim: Claim, began: float) -> tuple[FormattedResponse, Finish, Cost]:
         """Hear the provider out, telling the board line and each sentence as they come."""
@@ -247,12 +239,10 @@ class TurnRunner:
         """Extend the lease while the answer is made; a turn that is no longer ours is dropped."""
         while True:
             await asyncio.sleep(turns.lease_seconds() / 3)
-            try:
+            with outliving("turn_lease_not_extended", turn_id=str(claim.turn_id)):
                 if not await self._bridge.call(turns.extend, turn_id=claim.turn_id, attempt=claim.attempt):
                     making.cancel()
                     return
-            except SeanceError as error:
-                log.warning("turn_lease_not_extended", turn_id=str(claim.turn_id), code=error.code)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

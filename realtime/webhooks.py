@@ -13,9 +13,8 @@ from uuid import UUID
 import structlog
 
 from realtime import metrics
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, outliving
 from sessions_app import outbox
-from sessions_app.errors import SeanceError
 from sessions_app.services.webhooks import queue
 from sessions_app.services.webhooks.queue import Claim
 from sessions_app.webhooks.sending import Sender
@@ -59,12 +58,8 @@ class Postman:
     async def _run(self) -> None:
         while True:
             pause = IDLE_SECONDS
-            try:
+            with outliving("webhook_look_failed"):
                 pause = await self._look()
-            except SeanceError as error:
-                log.warning("webhook_look_failed", code=error.code)
-            except Exception:
-                log.exception("webhook_look_crashed")
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
 
     async def _look(self) -> float:
@@ -87,18 +82,15 @@ class Postman:
 
     async def _deliver(self, claim: Claim) -> None:
         try:
-            message_id = str(claim.event_id)
-            signed = headers(claim.secrets, message_id, int(time.time()), claim.body)
-            outcome = await self._sender.post(claim.url, AGENT | signed, claim.body)
-            end = await self._bridge.call(queue.settle, claim, outcome)
-            metrics.WEBHOOK_DELIVERIES.labels(end).inc()
-            metrics.WEBHOOK_SECONDS.observe(outcome.seconds)
-            if end != "delivered":
-                log.info("webhook_not_delivered", delivery=str(claim.delivery_id), end=end, error=outcome.error)
-        except SeanceError as error:  # it is due again when its lease is over
-            log.warning("webhook_not_settled", delivery=str(claim.delivery_id), code=error.code)
-        except Exception:
-            log.exception("webhook_crashed", delivery=str(claim.delivery_id))
+            with outliving("webhook_not_settled", delivery=str(claim.delivery_id)):  # due again when its lease is over
+                message_id = str(claim.event_id)
+                signed = headers(claim.secrets, message_id, int(time.time()), claim.body)
+                outcome = await self._sender.post(claim.url, AGENT | signed, claim.body)
+                end = await self._bridge.call(queue.settle, claim, outcome)
+                metrics.WEBHOOK_DELIVERIES.labels(end).inc()
+                metrics.WEBHOOK_SECONDS.observe(outcome.seconds)
+                if end != "delivered":
+                    log.info("webhook_not_delivered", delivery=str(claim.delivery_id), end=end, error=outcome.error)
         finally:
             self._under_way[claim.endpoint_id] -= 1
             if not self._under_way[claim.endpoint_id]:

@@ -5,13 +5,13 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from sessions_app.api.envelope import failure, failure_headers
 from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.outage import OUTAGE
 
 log = structlog.get_logger("seance.api")
 
@@ -56,7 +56,7 @@ def translate(error: BaseException) -> SeanceError:
         return invalid(host="This server does not go by that name. Those it goes by are in ALLOWED_HOSTS.")
     if isinstance(error, SuspiciousOperation | UnreadablePostError):
         return invalid(non_field_errors="The request cannot be read.")
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OUTAGE):
         log.warning("database_unavailable", error=type(error).__name__, reason=str(error))
         return SeanceError(Code.UNAVAILABLE, retry_after_ms=RETRY_MS)
     log.error("request_crashed", exc_info=error)

@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -14,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sessions_app.api.envelope import refusal
 from sessions_app.api.errors import translate
 from sessions_app.errors import Code, SeanceError
+from sessions_app.outage import OUTAGE
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -39,7 +39,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: what no view caught, a database that went away in a middleware included. Django logs it."""
     error = sys.exc_info()[1]
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OUTAGE):
         return refusal(translate(error))
     return refusal(SeanceError(Code.INTERNAL_ERROR))
 

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, ProgrammingError
+from django.db import ProgrammingError
 
 from sessions_app.errors import SeanceError
 from sessions_app.management import output
+from sessions_app.outage import OUTAGE
 
 
 class Refused(CommandError):
@@ -45,7 +46,7 @@ class SeanceCommand(BaseCommand):
             raise Refused(sentence(error)) from None
         except ProgrammingError:
             raise Refused("The database lacks its tables: run `python manage.py migrate` first.") from None
-        except OperationalError as error:
+        except OUTAGE as error:
             if "no such table" in str(error):
                 raise Refused("The database lacks its tables: run `python manage.py migrate` first.") from None
             raise Refused(f"The database is away or busy ({type(error).__name__}).") from None

@@ -11,12 +11,13 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from sessions_app import events, policies
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Access, Act, Message, Mode, Participant, Session, User
+from sessions_app.outage import OUTAGE
 from sessions_app.publish import Notice, notice, publish
 from sessions_app.selectors import shapes
 from sessions_app.services import fastpath
@@ -75,7 +76,7 @@ def post_messages(drafts: Sequence[Draft], *, wait: bool = True) -> list[Posted 
         if fastpath.is_available():
             batch.post_at_once()
         batch.post_under_lock()
-    except (OperationalError, InterfaceError) as error:
+    except OUTAGE as error:
         log.warning("database_unavailable", error=type(error).__name__, cause=type(error.__cause__).__name__)
         batch.refuse_rest(SeanceError(Code.UNAVAILABLE, retry_after_ms=1000))
     return [result for result in batch.results if result is not None]
@@ -143,7 +144,7 @@ class _Batch:
             seen = _Seen.of(plain, Session.objects.in_bulk({item.session_id for item in plain}))
             for item in plain:
                 self._settle_one(seen, item.n)
-        except (OperationalError, InterfaceError):
+        except OUTAGE:
             raise
         except Exception:
             log.exception("message_failed")  # others are stored; this one gets its answer under the lock
@@ -164,7 +165,7 @@ class _Batch:
             return
         try:
             found = self._post(left)
-        except (OperationalError, InterfaceError):
+        except OUTAGE:
             raise
         except Exception:
             if len(left) > 1:
@@ -182,7 +183,7 @@ class _Batch:
     def _post_alone(self, n: int) -> Posted | SeanceError:
         try:
             return self._post([n])[0]
-        except (OperationalError, InterfaceError):
+        except OUTAGE:
             return SeanceError(Code.UNAVAILABLE, retry_after_ms=1000)
         except Exception:
             log.exception("message_failed")

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 
+import psycopg
 import pytest
 
 from tests.faults.crowd import Talk, answer_times, closings, milliseconds, off_loop, open_halls, until, verdict
@@ -14,8 +15,10 @@ from tests.harness.checker import check
 from tests.harness.client import Client
 from tests.harness.plugin import MakeStack
 from tests.harness.records import read_log
+from tests.harness.server import Stack
 
 pytestmark = [pytest.mark.processes, pytest.mark.services]
+LEASES = "SELECT lease_until FROM server_processes ORDER BY name"
 
 
 @pytest.mark.faults_fast
@@ -55,6 +58,43 @@ async def test_postgresql_restarts_under_load_and_nobody_is_thrown_out(
 
 
 @pytest.mark.faults_fast
+@pytest.mark.row(
+    "PostgreSQL takes no writes for a while, as where its disk is nearly full",
+    "no socket closes; history is read; sends are refused meanwhile, and the servers' leases go on after it",
+)
+async def test_a_database_that_is_read_only_for_a_while_is_written_to_again(
+    make_stack: MakeStack, rng: random.Random, full: bool, tell: Tell
+) -> None:
+    stack = make_stack(
+        own_postgres=True, PRESENCE_LEASE_SECONDS="30", PRESENCE_RENEW_SECONDS="1", HEAD_POLL_SECONDS="1",
+        ROLLUP_SECONDS="1",
+    )  # fmt: skip
+    servers = [await off_loop(stack.server) for _ in range(2)]
+    halls = await open_halls(servers, halls=2, people=4, only=True, rng=rng)
+    talk = Talk(halls, per_second=50 if full else 20, rng=rng)
+    await asyncio.sleep(1)
+
+    await off_loop(takes_writes, stack, "off")
+    await asyncio.sleep(15 if full else 4)
+    read = await off_loop(servers[0].http, "GET", f"/api/sessions/{halls[0].id}/history")
+    leases = stack.query(LEASES)
+    await off_loop(takes_writes, stack, "on")
+    went_on = await until(
+        lambda: all(now > then for now, then in zip(stack.query(LEASES), leases, strict=True)), timeout=10
+    )
+    await asyncio.sleep(2)
+    acks = await talk.stop()
+    stored = await verdict(stack, halls)
+
+    refusals = [item for hall in halls for client in hall.clients for item in client.log.refusals]
+    tell(f"{stored} stored, {len(acks)} acked; {len(refusals)} tries refused; 0 lost")
+    assert closings(halls) == []
+    assert read.status == 200
+    assert {(item.code, item.retryable) for item in refusals} == {("UNAVAILABLE", True)}
+    assert went_on, "a server never renewed its lease again"
+
+
+@pytest.mark.faults_fast
 @pytest.mark.alone
 @pytest.mark.row(
     "people come while PostgreSQL is away", "told to come back, and in once it is there; no seat for nobody"
@@ -91,3 +131,12 @@ async def test_who_comes_while_the_database_is_away_is_in_once_it_is_back(
     assert server.said().count("release_failed") <= len(refusals) / 3, "one line for all that wait"
     left = "SELECT (SELECT count(*) FROM connections), count(*) FROM participants WHERE left_at IS NULL"
     assert await until(lambda: stack.query(left) == [(0, 0)], timeout=20)
+
+
+def takes_writes(stack: Stack, word: str) -> None:
+    """Whether transactions that begin from now on may write: on or off."""
+    assert stack.postgres is not None
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as link:
+        link.execute("SET default_transaction_read_only = off")
+        link.execute(f"ALTER SYSTEM SET default_transaction_read_only = {'off' if word == 'on' else 'on'}".encode())
+        link.execute("SELECT pg_reload_conf()")

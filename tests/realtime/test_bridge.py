@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+from django.db import InterfaceError, InternalError, OperationalError
+from structlog.testing import capture_logs
+
 from realtime import metrics
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, outliving
+from sessions_app.errors import Code, SeanceError
 
 
 async def test_half_the_threads_may_wait_for_locks() -> None:
@@ -68,3 +73,31 @@ async def test_all_threads_are_there_before_there_is_anything_to_do() -> None:
 
     assert len(begun) == 3
     assert seen <= set(begun), "and no other has come"
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError, InternalError])
+async def test_a_database_that_cannot_do_it_now_is_unavailable(kind: type[Exception]) -> None:
+    bridge = Bridge(1)
+
+    def fail() -> None:
+        raise kind("cannot execute UPDATE in a read-only transaction")
+
+    with pytest.raises(SeanceError) as refused:
+        await bridge.call(fail)
+    bridge.close()
+
+    assert refused.value.code == Code.UNAVAILABLE
+
+
+async def test_what_must_go_on_goes_on_and_says_what_befell_it() -> None:
+    with capture_logs() as lines:
+        for error in (SeanceError(Code.UNAVAILABLE), ValueError("nobody foresaw it")):
+            with outliving("round_failed", number=1):
+                raise error
+
+    assert [(line["event"], line["log_level"], line["number"]) for line in lines] == [
+        ("round_failed", "warning", 1), ("round_failed", "error", 1),
+    ]  # fmt: skip
+    assert (lines[0]["code"], lines[1]["exc_info"]) == (Code.UNAVAILABLE, True)
+    with pytest.raises(asyncio.CancelledError), outliving("round_failed"):
+        raise asyncio.CancelledError

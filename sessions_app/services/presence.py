@@ -132,14 +132,18 @@ def reap(*, process_id: UUID | None = None) -> int:
     dead = ServerProcess.objects.filter(lease_until__lt=Now())
     if process_id is not None:
         dead = dead.exclude(pk=process_id)
-    lost = list(Connection.objects.filter(process__in=dead).values_list("participant_id", flat=True))
+    found = list(dead.values_list("pk", flat=True))
+    lost = list(Connection.objects.filter(process__in=found).values_list("participant_id", flat=True))
     grace = Now() - timedelta(seconds=settings.SEANCE.seat_grace_seconds)
     late = list(_sitting(away_since__lte=grace).values_list("id", flat=True))
-    if not lost and not late:
-        dead.delete()
+    if not found and not late:
         return 0
     sessions = _locked({*lost, *late})
-    dead.delete()
+    # Only those that were looked at, and nobody came to since: with the others sockets would go of whose seats nobody
+    # here knows, and nobody would look at those again. They are for the next time.
+    still = set(dead.filter(pk__in=found).select_for_update().values_list("pk", flat=True))
+    since = Connection.objects.filter(process__in=still).exclude(participant__in=lost)
+    ServerProcess.objects.filter(pk__in=still - set(since.values_list("process", flat=True))).delete()
     rows = [*_sitting(pk__in=lost), *_sitting(pk__in=set(late) - set(lost), away_since__lte=grace)]
     publish(leave(_attach(rows, sessions), "timeout", events.now()))
     return len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from sessions_app.models import Connection, Participant, ServerProcess, Session, User
 from sessions_app.selectors.sessions import participants, taken_seats
+from sessions_app.services import presence
 from sessions_app.services.presence import (
     Release,
     poll,
@@ -212,6 +214,32 @@ def test_who_has_a_socket_elsewhere_survives_a_dead_process(room: Session, ada: 
 
     assert told.names() == []
     assert seat(ada).left_at is None
+
+
+def test_who_dies_or_joins_while_others_are_reaped_is_for_the_next_time(
+    room: Session, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, dying, slow = (make_process(f"{name}:1:0") for name in ("dead", "dying", "slow"))
+    bob, cy = make_account("Bob"), make_account("Cy")
+    sit(room, dead, ada)
+    sit(room, dying, bob)
+    let_time_pass(seconds=46)
+    renew_lease(dying)
+    locked = presence._locked
+
+    def meanwhile(ids: Iterable[UUID]) -> dict[UUID, Session]:
+        monkeypatch.undo()
+        ServerProcess.objects.filter(pk=dying).update(lease_until=timezone.now() - timedelta(seconds=1))
+        sit(room, slow, cy)  # that process only stood still
+        return locked(ids)
+
+    monkeypatch.setattr(presence, "_locked", meanwhile)
+
+    assert reap() == 1
+    assert (seat(ada).left_at is None, seat(bob).left_at, seat(cy).left_at) == (False, None, None)
+    assert reap() == 2
+    assert all(seat(one).left_at for one in (ada, bob, cy))
+    assert not ServerProcess.objects.exists()
 
 
 def test_a_dead_process_without_sockets_is_struck_off(told: Told) -> None:

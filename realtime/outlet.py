@@ -14,6 +14,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # in C where it could be compiled
 from websockets.http11 import Request
+from websockets.protocol import State
 
 EXTENSION = "seance.outlet"
 CLOSE = "seance.close"
@@ -194,10 +195,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 b"".join(self.frames).decode()
             except UnicodeDecodeError:  # uvicorn does the same, with an error and a traceback in the log of each
                 self.frames = []
-                self.conn.send_close(1007)
+                if self.conn.state is State.OPEN:
+                    self.conn.send_close(1007)
                 self.handle_parser_exception()
                 return
         super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """No frames. Before the handshake is answered there is no way to say so."""
+        if self.conn.close_sent is None:
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
 
     def keepalive_timeout(self) -> None:
         """No pong came in time. The consumer closes, and drops a peer that does not answer that either."""

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from typing import cast
 
+import structlog
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,6 +22,7 @@ from sessions_app.errors import Code, SeanceError
 LET_IN, ANSWERED = 8, 64  # in one turn of the loop
 EARLY_BYTES = 65_536  # that may come before the answer to a handshake, which no client should send
 
+log = structlog.get_logger(__name__)
 _waiting: deque["HttpProtocol"] = deque()
 
 
@@ -72,7 +74,12 @@ class HttpProtocol(HttpToolsProtocol):
 def _answer_some() -> None:
     made = answered = 0
     while _waiting and made < LET_IN and answered < ANSWERED:
-        made += _waiting.popleft().answer()
+        one = _waiting.popleft()
+        try:
+            made += one.answer()
+        except Exception:
+            log.exception("handshake_failed")  # one of them; the others still wait
+            one.transport.abort()
         answered += 1
     if _waiting:
         asyncio.get_running_loop().call_soon(_answer_some)

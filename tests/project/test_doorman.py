@@ -11,7 +11,9 @@ from weakref import WeakSet
 
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from realtime.outlet import EXTENSION, WebSocketProtocol, framed
 from seance_project import doorman
@@ -203,3 +205,59 @@ async def test_what_came_early_is_heard(served: tuple[App, int], monkeypatch: py
         doorman._waiting.pop().answer()
 
         await until(lambda: app.said == ["hi"])
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        b"\x81\x00",  # not masked
+        b"\x81\xff\x00" + b"\x7f" * 7 + bytes(4),  # larger than anything
+        b"\xf1\x80" + bytes(4),  # bits of extensions that nobody agreed on
+        b"\x81\x81" + bytes(4) + b"\xff",  # no UTF-8
+        b"\x88\x80" + bytes(4),  # a farewell
+    ],
+)
+async def test_what_came_early_and_is_wrong_shuts_the_door_to_nobody_else(
+    served: tuple[App, int], monkeypatch: pytest.MonkeyPatch, early: bytes
+) -> None:
+    app, port = served
+    answer_some = doorman._answer_some
+    monkeypatch.setattr(doorman, "_answer_some", lambda: None)
+    with socket.create_connection(("127.0.0.1", port)) as first, socket.create_connection(("127.0.0.1", port)) as next_:
+        first.sendall(REQUEST)
+        await until(lambda: len(doorman._waiting) == 1)
+        next_.sendall(REQUEST)
+        await until(lambda: len(doorman._waiting) == 2)
+        first.sendall(early)
+        await until(lambda: doorman._waiting[0]._early == early)
+
+        monkeypatch.undo()
+        with capture_logs() as lines:
+            answer_some()
+
+        await until(lambda: len(app.outlets) >= 1)
+        async with connect(f"ws://127.0.0.1:{port}/ws", compression=None) as person:
+            await person.send("here")
+            await until(lambda: app.said == ["here"])
+    assert (list(doorman._waiting), lines) == ([], [])
+
+
+async def test_an_error_in_one_handshake_is_that_one_s_alone(
+    served: tuple[App, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, port = served
+    answer, turns = HttpProtocol.answer, iter([False, True])
+
+    def fail_once(self: HttpProtocol) -> bool:
+        if not next(turns, True):
+            raise ValueError("nobody foresaw it")
+        return answer(self)
+
+    monkeypatch.setattr(HttpProtocol, "answer", fail_once)
+    with capture_logs() as lines, pytest.raises((ConnectionClosed, InvalidMessage, EOFError, OSError)):
+        await connect(f"ws://127.0.0.1:{port}/ws", compression=None)
+    async with connect(f"ws://127.0.0.1:{port}/ws", compression=None) as person:
+        await person.send("here")
+        await until(lambda: app.said == ["here"])
+
+    assert [line["event"] for line in lines] == ["handshake_failed"]

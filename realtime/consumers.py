@@ -158,7 +158,8 @@ class SeanceConsumer(AsyncConsumer):
                 self.refuse(SeanceError(Code.NOT_JOINED), None)
                 raise Closed(NO_JOIN) from None
             # Out of the deadline's reach: a join that was cut off while it commits would sit there for nobody.
-            is_in = await self._join(command, claims)
+            with self.process.somebody_enters():
+                is_in = await self._join(command, claims)
 
     async def _first_command(self) -> Command:
         while True:
@@ -170,9 +171,7 @@ class SeanceConsumer(AsyncConsumer):
     async def _join(self, command: Command, claims: Claims | None) -> bool:
         """Try to join; False where the client may try again."""
         data = cast(protocol.Join, command.data)
-        if self.process.draining:
-            self.tell("goodbye", self.process.goodbye())
-            raise Closed(DRAINING)
+        self._leave_a_process_that_ends()
         try:
             await self.process.count(("joins", self.address))
             if data.token is not None:
@@ -209,10 +208,16 @@ class SeanceConsumer(AsyncConsumer):
         self._messages = self.process.message_pace(self.user_id)
         structlog.contextvars.bind_contextvars(session_id=str(self.session_id), user_id=str(self.user_id))
         log.info("ws_joined", role=joined.participant.role)
+        self._leave_a_process_that_ends()  # it came to that meanwhile, and nobody had this socket on a list
         await self._welcome(self.room, joined, command, data)
         if claims is not None:
             self.watch_token(claims.expires_at)
         return True
+
+    def _leave_a_process_that_ends(self) -> None:
+        if self.process.draining:
+            self.tell("goodbye", self.process.goodbye())
+            raise Closed(DRAINING)
 
     async def _welcome(self, room: Room, joined: Joined, command: Command, data: protocol.Join) -> None:
         room.begin(joined.epoch)

@@ -4,7 +4,8 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -68,6 +69,7 @@ class Process:
         self.postman = Postman(self.bridge)
         self.bookkeeper = Bookkeeper()
         self.draining = False
+        self._entering = 0  # sockets that are about to have joined
         self.addresses = Addresses()
         self.streams = Streams(self.id)
         self.keeper.watch(self.streams.check)
@@ -140,6 +142,15 @@ class Process:
         for item in unheard:
             self.release(item)
 
+    @contextmanager
+    def somebody_enters(self) -> Iterator[None]:
+        """Around a join: the drain waits for its end, which is a goodbye then."""
+        self._entering += 1
+        try:
+            yield
+        finally:
+            self._entering -= 1
+
     def goodbye(self) -> events.Goodbye:
         """What a late comer is told when this process goes: when to come back, spread over the drain window."""
         return events.Goodbye("draining", random.randint(0, _window_ms()), 0)
@@ -152,8 +163,9 @@ class Process:
         for item in sockets:
             self.hub.dismiss(item, "draining", _window_ms())
         await self.posts.drain()
-        deadline = asyncio.get_running_loop().time() + 5
-        while self.hub.sockets() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  once in a life
+        now = asyncio.get_running_loop().time
+        deadline = now() + 5
+        while (self.hub.sockets() or self._entering) and now() < deadline:  # noqa: ASYNC110  once in a life
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

@@ -65,9 +65,9 @@ async def _enter(parts: process.Process, outlet: EventStream, socket: Socket, op
         outlet.resync(opening.resync)
         return None
     room = await parts.hub.connect(opening.session_id, socket)
-    if parts.draining:
-        raise SeanceError(Code.UNAVAILABLE, retry_after_ms=parts.goodbye().reconnect_after_ms)
     seq: int | None = await parts.bridge.call(head_of, opening.session_id, opening.epoch)
+    if parts.draining:  # from here to its place nothing is waited for: it is on the list of those who are told
+        raise SeanceError(Code.UNAVAILABLE, retry_after_ms=parts.goodbye().reconnect_after_ms)
     if seq is None:
         outlet.resync("epoch_changed")
         return None

@@ -6,10 +6,12 @@ import asyncio
 import random
 import time
 
+import psycopg
 import pytest
 
 from tests.faults.crowd import Talk, closings, off_loop, open_halls, until, verdict
 from tests.faults.figures import Tell
+from tests.harness.client import RawClient
 from tests.harness.plugin import MakeStack
 from tests.harness.server import Backend
 
@@ -52,6 +54,35 @@ async def test_a_server_that_is_told_to_stop_sends_everybody_elsewhere(
     assert all(client.log.goodbyes and client.log.goodbyes[0] >= told for client in clients)
     assert exit_seconds <= 25
     assert back <= 15
+
+
+@pytest.mark.services
+@pytest.mark.faults_fast
+@pytest.mark.row("SIGTERM while somebody joins", "told when to come back, closed 4006; the server waits for that alone")
+async def test_who_joins_while_the_server_is_told_to_stop_is_sent_elsewhere_at_once(
+    make_stack: MakeStack, tell: Tell
+) -> None:
+    stack = make_stack()
+    server = await off_loop(stack.server)
+    room = await off_loop(server.create_session)
+    person = await RawClient.open(server.ws(room.id))
+    with psycopg.connect(stack.database_url) as held:
+        held.execute("SELECT 1 FROM sessions FOR UPDATE")
+        await person.send("join_session", user_id="ada", name="Ada")
+        await asyncio.sleep(0.5)
+        told = time.monotonic()
+        server.terminate()
+        await asyncio.sleep(0.5)
+    goodbye = await person.expect("goodbye")
+    code = await person.closed()
+    assert await off_loop(server.wait, 30) == 0
+    took = time.monotonic() - told
+
+    tell(f"closed {code}; exit after {took:.1f} s")
+    assert goodbye["data"]["reason"] == "draining"
+    assert code == 4006
+    assert took < 4, "it waited for one that nobody had sent away"
+    assert stack.query("SELECT count(*) FROM connections") == [(0,)]
 
 
 @pytest.mark.faults_fast

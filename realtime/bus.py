@@ -43,7 +43,8 @@ class Bus:
         self._channel = ""
         self._groups: set[str] = set()
         self._lanes = [Lane() for _ in range(getattr(self._layer, "lanes", 1))]
-        self._tasks: list[asyncio.Task[None]] = []
+        self._retrying: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         # Nobody is told what nobody hears: with no other process alive, Redis is not troubled. The book of processes is
         # read at every poll, and a process that starts says hello; what is missed in between, its own poll finds.
         self.is_alone = False
@@ -52,8 +53,8 @@ class Bus:
         """Begin to listen and to send; `deliver` gets what other processes say."""
         if self.enabled:
             self._channel = f"seance.process.{self.process_id}"
-            self._tasks = [asyncio.create_task(self._sender(lane)) for lane in self._lanes]
-            self._tasks.append(asyncio.create_task(self._listen(deliver)))
+            self._tasks = {asyncio.create_task(self._sender(lane)) for lane in self._lanes}
+            self._tasks.add(asyncio.create_task(self._listen(deliver)))
             await asyncio.sleep(0)  # the listener's first step makes the channel that joins a group
             await self.join(PROCESSES)
             self.send([Notice(PROCESSES, "process_started", "")])
@@ -71,7 +72,8 @@ class Bus:
     async def join(self, session: str) -> None:
         """Become a member of a session's group; where Redis does not answer soon, later."""
         self._groups.add(session)
-        if self.enabled and not await self._call(self._layer.group_add, session):
+        if self.enabled and not await self._call(self._layer.group_add, session) and session not in self._retrying:
+            self._retrying.add(session)
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._retry, session)
 
     async def leave(self, session: str) -> None:
@@ -109,10 +111,11 @@ class Bus:
         return self._lanes[self._layer.lane(publish.group_name(session)) if len(self._lanes) > 1 else 0]
 
     def _retry(self, session: str) -> None:
+        self._retrying.discard(session)
         if session in self._groups:
             task = asyncio.get_running_loop().create_task(self.join(session))
-            self._tasks.append(task)
-            task.add_done_callback(self._tasks.remove)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _call(self, method: Callable[[str, str], Any], session: str) -> bool:
         try:

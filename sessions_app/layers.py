@@ -50,20 +50,23 @@ class Shard(RedisSingleShardConnection):
                 if self._pubsub is None or not self._pubsub.subscribed:
                     await asyncio.sleep(0.05)
                     continue
-                if self._pubsub.connection is None or not self._pubsub.connection.is_connected:
-                    # Else redis-py would make it anew by itself, to where it went before: Sentinels were not asked.
-                    await self._pubsub.connect()
+                async with self._lock:  # or a subscriber would make it anew at the same time
+                    if self._pubsub.connection is None or not self._pubsub.connection.is_connected:
+                        # Else redis-py would do it by itself, to where it went before: Sentinels were not asked.
+                        await self._pubsub.connect()
                 message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
                 await self._leave_the_silent()
                 if is_away:
                     is_away = False
                     log.info("redis_back", server=server)
                 self._receive_message(message)
-            except (TimeoutError, RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, nobody else would ever read again
                 if not is_away:
                     is_away = True
                     reason = redis_links.reason(error)
                     log.warning("redis_away", error=type(error).__name__, reason=reason, server=server)
+                if self._pubsub.connection is not None and not isinstance(error, RedisError | OSError):
+                    await self._pubsub.connection.disconnect(nowait=True)  # nobody knows what of it was read
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _leave_the_silent(self) -> None:

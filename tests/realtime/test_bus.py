@@ -135,3 +135,64 @@ async def test_commands_reach_the_other_servers_where_one_is_away(monkeypatch: p
         await publish.send("", notices(*sessions.values()))
 
     assert reached == [1 - away]
+
+
+async def test_a_room_that_redis_did_not_take_is_tried_by_one_however_many_come(
+    bus: Bus, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    async def group_add(group: str, channel: str) -> None:
+        tries.append(group)
+        raise ConnectionError
+
+    monkeypatch.setattr(layer, "group_add", group_add)
+    monkeypatch.setattr(bus_module, "RETRY_SECONDS", 0.05)
+    for _ in range(20):
+        await bus.join("ada")
+    tries.clear()
+    await asyncio.sleep(0.5)
+
+    assert 3 <= len(tries) <= 10
+
+
+async def test_whatever_befalls_the_reader_of_redis_it_reads_on() -> None:
+    layer = PubSubLayer(hosts=["redis://127.0.0.1:1/0"], prefix="seance")._get_layer()
+    (shard,) = layer._shards
+    heard: list[Any] = []
+    shard._pubsub = link = Link()
+    shard._receive_message = heard.append
+
+    reading = asyncio.create_task(shard._do_receiving())
+    await sent(lambda: {"type": "message"} in heard)
+    reading.cancel()
+
+    assert link.connection.is_left, "another has read from it, nobody knows what"
+
+
+class Link:
+    """A subscriber, of which another coroutine reads, too, the first time."""
+
+    subscribed = True
+
+    def __init__(self) -> None:
+        self.connection, self._answers = Wire(), iter([RuntimeError("read() called while another coroutine waits")])
+
+    async def get_message(self, **options: Any) -> dict[str, str]:
+        await asyncio.sleep(0.01)
+        for error in self._answers:
+            raise error
+        return {"type": "message"}
+
+    async def connect(self) -> None:
+        self.connection.is_connected = True
+
+
+class Wire:
+    """Its connection."""
+
+    next_health_check = float("inf")
+    is_connected, is_left = True, False
+
+    async def disconnect(self, *, nowait: bool) -> None:
+        self.is_connected, self.is_left = False, True

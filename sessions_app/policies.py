@@ -6,7 +6,7 @@ Each predicate raises the `SeanceError` that the caller shall see, or returns.
 from uuid import UUID
 
 from sessions_app.errors import Code, SeanceError, SeatLost
-from sessions_app.models import Access, Participant, Role, Session, User
+from sessions_app.models import Access, Mode, Participant, Role, Session, User
 
 
 def require_user(user: User | None) -> User:
@@ -89,3 +89,14 @@ def may_delete(session: Session, author_id: object, user: User | None) -> None:
     known = require_user(user)
     if known.id not in (author_id, session.host_id) and not known.is_staff:
         raise SeanceError(Code.FORBIDDEN)
+
+
+def may_ask_again(session: Session, asker: Participant | None, user: User | None) -> None:
+    """Of those who may cancel a question: the asker with a voice, as for any other; host and staff nothing that
+    somebody said who was sent away."""
+    if not is_over(session, user):
+        may_speak(asker, is_host=False)
+    elif asker is not None and asker.kicked_at is not None:
+        raise SeanceError(Code.FORBIDDEN, "Whoever asked this was sent away.")
+    if session.spirit_mode == Mode.OFF:
+        raise SeanceError(Code.FORBIDDEN, "The spirit answers nothing here.")

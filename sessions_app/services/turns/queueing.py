@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
@@ -154,8 +154,9 @@ def wording(text: str) -> str:
 def ask_again(*, actor: User | None, session_id: UUID, turn_id: UUID) -> None:
     """Ask an ended turn's question again: asker, host or staff. The old answer stays.
 
-    Raises `NOT_FOUND` (no such turn, or its message is gone), `QUEUE_FULL`, `SESSION_ENDED`,
-    and what `cancel_question` raises.
+    Raises `NOT_FOUND` (no such turn, or its message is gone), `QUEUE_FULL`, `SESSION_ENDED`, and what `cancel_question`
+    raises; `FORBIDDEN` also for an asker who may not speak, what somebody asked who was sent away, and a spirit that is
+    off.
     """
     session = lock_known(session_id, actor)
     turn = SpiritTurn.objects.filter(pk=turn_id, session=session, message__deleted_at__isnull=True).first()
@@ -164,8 +165,11 @@ def ask_again(*, actor: User | None, session_id: UUID, turn_id: UUID) -> None:
     policies.may_delete(session, turn.asker_id, actor)
     if not session.is_active:
         raise SeanceError(Code.SESSION_ENDED)
+    policies.may_ask_again(session, session.participants.filter(user=turn.asker_id).first(), actor)
     waiting = open_turns(session_id)
-    if waiting.count() > MAX_WAITING or waiting.filter(message_id=turn.message_id).exists():
+    # Whether it waits itself, or as a part of the one that it was merged into.
+    is_asked = waiting.filter(Q(message_id=turn.message_id) | Q(merged__message_id=turn.message_id)).exists()
+    if waiting.count() > MAX_WAITING or is_asked:
         raise SeanceError(Code.QUEUE_FULL)
     last = SpiritTurn.objects.filter(session=session).aggregate(last=Max("number"))["last"]
     SpiritTurn.objects.create(

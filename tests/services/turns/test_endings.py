@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from uuid import UUID
+
 import pytest
 from uuid_utils.compat import uuid7
 
 from sessions_app import events
 from sessions_app.errors import Code
 from sessions_app.inputs import SpiritInput, UpdateSession
-from sessions_app.models import Message, Session, SpiritTurn, User
+from sessions_app.models import Message, Participant, Session, SpiritTurn, User
 from sessions_app.services.messages import Draft, delete_message, post_messages
+from sessions_app.services.moderation import kick, mute, set_role
 from sessions_app.services.sessions import end_session, update_session
 from sessions_app.services.turns import (
     MAX_WAITING,
@@ -21,6 +25,7 @@ from sessions_app.services.turns import (
 from tests.services.helpers import (
     Told,
     body,
+    hang_up,
     make_account,
     make_process,
     make_session,
@@ -138,6 +143,58 @@ def test_nothing_is_asked_again_in_an_ended_session(room: Session, ada: User) ->
     end_session(actor=ada, session_id=room.id)
 
     assert refused(ask_again, actor=ada, session_id=room.id, turn_id=turn.turn_id) == Code.SESSION_ENDED
+
+
+def test_a_spirit_that_is_off_is_not_asked_again(room: Session, ada: User) -> None:
+    say(room, ada)
+    turn = take(room)
+    reply(turn)
+    update_session(actor=ada, session_id=room.id, values=UpdateSession(spirit=SpiritInput(mode="off")))
+
+    assert refused(ask_again, actor=ada, session_id=room.id, turn_id=turn.turn_id) == Code.FORBIDDEN
+    assert claim(room.id) is None
+
+
+@pytest.mark.parametrize(("lost", "host_may"), [("mute", True), ("observer", True), ("left", True), ("kick", False)])
+def test_an_asker_who_may_not_speak_asks_nothing_again(lost: str, host_may: bool, room: Session, ada: User) -> None:
+    (bob,) = people(room, 1)
+    say(room, bob)
+    turn = take(room)
+    reply(turn)
+    names: dict[str, UUID] = {"session_id": room.id, "participant_id": Participant.objects.get().id}
+    acts: dict[str, Callable[[], object]] = {
+        "mute": lambda: mute(actor=ada, muted=True, **names),
+        "observer": lambda: set_role(actor=ada, role="observer", **names),
+        "left": lambda: hang_up(room, bob),
+        "kick": lambda: kick(actor=ada, **names),
+    }
+    acts[lost]()
+
+    assert refused(ask_again, actor=bob, session_id=room.id, turn_id=turn.turn_id) == Code.FORBIDDEN
+    if host_may:
+        ask_again(actor=ada, session_id=room.id, turn_id=turn.turn_id)
+    else:
+        assert refused(ask_again, actor=ada, session_id=room.id, turn_id=turn.turn_id) == Code.FORBIDDEN
+    assert states(room) == ["answered", "queued"][: 1 + host_may]
+
+
+@pytest.mark.parametrize("mode", ["open", "chorus"])
+def test_a_question_that_waits_merged_into_another_is_not_asked_again(mode: str, ada: User) -> None:
+    room = make_session(ada, spirit_mode=mode)
+    bob, eve = people(room, 2)
+    if mode == "open":
+        say(room, ada, "First?")
+        reply(take(room))
+    say(room, bob, "Is it cold?")
+    say(room, eve, "Is it cold?")
+    merged = SpiritTurn.objects.get(state="merged")
+
+    assert refused(ask_again, actor=eve, session_id=room.id, turn_id=merged.id) == Code.QUEUE_FULL
+    SpiritTurn.objects.update(ready_at=None)
+    turn = take(room)
+    assert refused(ask_again, actor=eve, session_id=room.id, turn_id=merged.id) == Code.QUEUE_FULL
+    reply(turn)
+    ask_again(actor=eve, session_id=room.id, turn_id=merged.id)
 
 
 @pytest.mark.parametrize("is_active", [True, False])

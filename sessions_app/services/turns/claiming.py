@@ -123,8 +123,7 @@ def _take(session: Session, turn: SpiritTurn) -> Claim:
     version, persona = pinned(session)
     turn.persona = version
     turn.seed, turn.context_seq = session.seed, session.last_seq
-    question, history = _heard(session, turn)
-    turn.context_from = history[0].seq if history else session.last_seq + 1
+    question, history, turn.context_from = _heard(session, turn)
     turn.save()
     now = turn_data(turn)
     thinking = events.SpiritThinking(now.turn_id, now.message_id, now.asker, now.persona)
@@ -149,8 +148,8 @@ def _take(session: Session, turn: SpiritTurn) -> Claim:
     )
 
 
-def _heard(session: Session, turn: SpiritTurn) -> tuple[str, tuple[Line, ...]]:
-    """The question, with whatever was merged into it, and what the spirit knows of the room.
+def _heard(session: Session, turn: SpiritTurn) -> tuple[str, tuple[Line, ...], int]:
+    """The question, with whatever was merged into it, what the spirit knows of the room, and the first `seq` of it all.
 
     What is deleted, off the record or said by somebody who was sent away is never heard, nor what was answered to it.
     """
@@ -163,7 +162,9 @@ def _heard(session: Session, turn: SpiritTurn) -> tuple[str, tuple[Line, ...]]:
     history = tuple(Line(row.seq, row.user_name, row.text, row.is_spirit) for row in reversed(known))
     texts = {wording(row.text): row.text for row in reversed(asked)}
     question = " ".join(texts[key] for key in dict.fromkeys(wording(row.text) for row in asked))
-    return (question if len(question) <= MAX_CHARS else question[:MAX_CHARS].rsplit(" ", 1)[0]), history
+    if len(question) > MAX_CHARS:
+        question = question[:MAX_CHARS].rsplit(" ", 1)[0]
+    return question, history, min([row.seq for row in asked] + [line.seq for line in history])
 
 
 def extend(*, turn_id: UUID, attempt: int) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Message, Session, SpiritTurn, User
 from sessions_app.services.messages import Draft, delete_message, post_messages
+from sessions_app.services.moderation import kick_user
 from sessions_app.services.turns import (
     Later,
     claim,
@@ -57,6 +58,27 @@ def test_a_chorus_gathers_and_gets_one_answer(told: Told) -> None:
     assert states(room) == ["answered", "merged", "merged"]
     assert say(room, bob, "And now?").unanswered is None
     assert isinstance(claim(room.id), Later)
+
+
+@pytest.mark.parametrize("act", ["delete", "kick"])
+def test_what_a_chorus_gathered_and_is_taken_away_begins_its_turn_anew(act: str) -> None:
+    host = make_account("Host")
+    room = make_session(host, spirit_mode="chorus")
+    ada, bob = people(room, 2)
+    say(room, ada, "Is it cold?")
+    gathered = say(room, bob, "Is it dark?").message
+    SpiritTurn.objects.update(ready_at=timezone.now() - timedelta(seconds=1))
+    first = take(room)
+    assert first.history == ()
+
+    if act == "delete":
+        delete_message(actor=bob, session_id=room.id, message_id=gathered.id)
+    else:
+        kick_user(actor=host, session_id=room.id, whom=bob.id)
+
+    assert reply(first) is False
+    again = take(room)
+    assert (again.turn_id, again.question, again.history) == (first.turn_id, "Is it cold?", ())
 
 
 def test_in_a_circle_only_the_seat_whose_turn_it_is_asks(told: Told) -> None:

@@ -22,6 +22,7 @@ from sessions_app.oauth.providers import Profile, Provider, load
 from sessions_app.security import digest, new_refresh_token
 from sessions_app.services import mails
 from sessions_app.services.accounts import ANONYMOUS
+from sessions_app.services.tokens import check_unchanged
 from sessions_app.text import USER_NAME_MAX, clean_name
 
 ATTEMPT_LIVES = timedelta(minutes=10)
@@ -52,7 +53,8 @@ def provider_of(name: str) -> Provider:
 def begin(
     *, provider: Provider, redirect_uri: str, actor: User | None, browser: str, return_to: str, by_cookie: bool
 ) -> Begun:
-    """Send a browser to a provider; with an actor to tie the provider to that person. Raises `UNAVAILABLE`.
+    """Send a browser to a provider; with an actor to tie the provider to that person. Raises `UNAVAILABLE`, and
+    `UNAUTHORIZED` for an actor who was signed out a moment ago.
 
     `browser` is the secret that the browser has already, from another attempt, or empty.
     """
@@ -62,10 +64,13 @@ def begin(
     nonce, verifier = new_refresh_token(), secrets.token_urlsafe(48)
     url = client.authorize_url(provider, redirect_uri=redirect_uri, state=state, nonce=nonce, verifier=verifier)
     OAuthAttempt.objects.filter(expires_at__lte=now).delete()
-    OAuthAttempt.objects.create(
-        provider=provider.name, digest=digest(state), browser=digest(browser), nonce=nonce, verifier=verifier,
-        next=return_to, by_cookie=by_cookie, user=actor, expires_at=now + ATTEMPT_LIVES,
-    )  # fmt: skip
+    with transaction.atomic():
+        if actor is not None:
+            check_unchanged(actor)  # what ends sign-ins finds every attempt that there is
+        OAuthAttempt.objects.create(
+            provider=provider.name, digest=digest(state), browser=digest(browser), nonce=nonce, verifier=verifier,
+            next=return_to, by_cookie=by_cookie, user=actor, expires_at=now + ATTEMPT_LIVES,
+        )  # fmt: skip
     return Begun(url, browser)
 
 
@@ -119,8 +124,8 @@ def _enter(provider: Provider, found: Profile) -> User:
 
 def _tie(user: User, provider: Provider, found: Profile) -> User:
     """Tie the provider to a person who asked for it; a guest becomes an account by it, and keeps everything."""
-    if not user.is_active:
-        raise SeanceError(Code.UNAUTHORIZED)
+    check_unchanged(user)  # the provider took its time: an erasure in between is not undone
+    user.refresh_from_db()  # nor is a mail's address, by which the guest may have become an account
     owner = _owner(provider, found)
     if owner is not None:
         if owner.id != user.id:

@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 
 from sessions_app import events
 from sessions_app.errors import Code, SeanceError
-from sessions_app.models import EndedFamily, OneTimeToken, RefreshToken, User
+from sessions_app.models import EndedFamily, OAuthAttempt, OneTimeToken, RefreshToken, User
 from sessions_app.publish import publish
 from sessions_app.security import create_access_token, digest, new_refresh_token
 from sessions_app.services.sockets import SIGNED_OUT, close_sockets, sockets_of
@@ -137,10 +137,14 @@ def end_family(user: User, family: UUID, at: datetime) -> None:
 
 
 def end_all(user: User, close_code: int) -> None:
-    """End every sign-in of a person: refresh tokens, access tokens and sockets. The caller saves nothing of it."""
+    """End every sign-in of a person: refresh tokens, access tokens and sockets. The caller saves nothing of it.
+
+    What was begun with one of them, a mail or a way to a provider, ends too.
+    """
     lock_user(user.id)
     RefreshToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=events.now())
     OneTimeToken.objects.filter(user=user).delete()
+    OAuthAttempt.objects.filter(user=user).delete()
     User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
     user.refresh_from_db(fields=["token_version"])
     publish(close_sockets(sockets_of(user), close_code))

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from sessions_app.models import Identity, Participant, Session, User
+from sessions_app.errors import SeanceError
+from sessions_app.models import Identity, OAuthAttempt, Participant, Session, User
+from sessions_app.oauth import client as oauth_client
+from sessions_app.oauth.providers import Profile
+from sessions_app.services.accounts import change_password, login, upgrade
+from sessions_app.services.bans import ban, sign_out, unban
+from sessions_app.services.departures import erase
+from sessions_app.services.oauth import begin, provider_of
 from tests.oauth.conftest import Browser, code_of
 from tests.oauth.provider import LoopbackProvider
 from tests.services.helpers import make_account, make_guest
@@ -70,6 +80,79 @@ def test_somebody_banned_on_the_way_is_not_tied(provider: LoopbackProvider, db: 
     User.objects.update(is_active=False)
 
     assert code_of(browser.come_back(url)) == (401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("end", ["ban", "password", "sign out"])
+def test_who_was_signed_out_on_the_way_is_not_tied(provider: LoopbackProvider, end: str, db: None) -> None:
+    """Whoever began it may have had a stolen token."""
+    staff = make_account("Sol", is_staff=True)
+    user = User.objects.create_user("ada@example.com", "a planchette of oak 77", name="Ada")
+    browser = Browser(user)
+    url = browser.approve(browser.prepare().json()["data"]["url"])
+    ends: dict[str, Callable[[], object]] = {
+        "ban": lambda: (ban(actor=staff, user_id=user.id), unban(actor=staff, user_id=user.id)),
+        "password": lambda: change_password(
+            actor=user, current="a planchette of oak 77", password="a planchette of elm 78"
+        ),
+        "sign out": lambda: sign_out(actor=staff, user=user),
+    }
+
+    ends[end]()
+
+    assert code_of(browser.come_back(url)) == (403, "FORBIDDEN")
+    assert (Identity.objects.count(), OAuthAttempt.objects.count()) == (0, 0)
+
+
+def test_who_was_signed_out_begins_nothing(provider: LoopbackProvider, db: None) -> None:
+    staff, user = make_account("Sol", is_staff=True), make_account("Ada")
+    read_before = User.objects.get(pk=user.pk)
+    sign_out(actor=staff, user=user)
+
+    with pytest.raises(SeanceError) as caught:
+        begin(
+            provider=provider_of("house"), redirect_uri="https://here.example/", actor=read_before, browser="",
+            return_to="", by_cookie=False,
+        )  # fmt: skip
+
+    assert caught.value.code == "UNAUTHORIZED"
+    assert OAuthAttempt.objects.count() == 0
+
+
+def while_asked(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
+    """Do something when the provider has answered and nothing is stored yet."""
+    ask = oauth_client.profile
+
+    def profile(*args: Any, **values: Any) -> Profile:
+        found = ask(*args, **values)
+        work()
+        return found
+
+    monkeypatch.setattr(oauth_client, "profile", profile)
+
+
+@pytest.mark.parametrize("is_guest", [True, False])
+def test_who_is_erased_while_the_provider_is_asked_stays_erased(
+    provider: LoopbackProvider, monkeypatch: pytest.MonkeyPatch, *, is_guest: bool, db: None
+) -> None:
+    user = make_guest() if is_guest else make_account()
+    while_asked(monkeypatch, lambda: erase(actor=User.objects.get()))
+
+    assert code_of(Browser(user).tie()) == (401, "UNAUTHORIZED")
+
+    user.refresh_from_db()
+    assert (user.email, user.is_guest, Identity.objects.count()) == (None, True, 0)
+
+
+def test_a_guest_who_becomes_an_account_while_the_provider_is_asked_keeps_its_address_and_password(
+    provider: LoopbackProvider, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    guest, email, password = make_guest("Grete"), "grete@example.com", "a planchette of oak 77"
+    while_asked(monkeypatch, lambda: upgrade(actor=User.objects.get(), email=email, password=password, name=None))
+
+    answer = Browser(guest).tie()
+
+    assert answer.status_code == 200
+    assert login(email=email, password=password).id == guest.id == Identity.objects.get().user_id
 
 
 def test_the_link_of_a_page_ties_nobody(provider: LoopbackProvider, db: None) -> None:

@@ -91,7 +91,7 @@ def _erase(actor: User) -> User:
     actor.is_staff = actor.is_superuser = False
     actor.set_unusable_password()
     actor.save()
-    # Through the sessions, whose log has an index: nobody speaks where they neither sit nor are the host.
+    # Through the sessions, whose log has an index: nobody has spoken where they neither have a place nor are the host.
     places = Session.objects.filter(Q(participants__user=actor) | Q(host=actor)).values("pk")
     Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
     Participant.objects.filter(user=actor).update(name=ERASED)

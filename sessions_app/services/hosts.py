@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sessions_app.models import Act, Participant, Role, Session, User
 from sessions_app.publish import Notice
@@ -15,6 +16,8 @@ def hand_over(session: Session, heir: Participant, *, actor: User | None, at: da
 
     Without an actor the heir inherits.
     """
+    if session.host_id is not None:
+        _keep_place(session, session.host_id)
     Participant.objects.filter(session=session, role=Role.HOST).update(role=Role.PARTICIPANT)
     former, session.host_id = session.host_id, heir.user_id
     heir.role, heir.is_muted, heir.is_role_given = Role.HOST, False, False
@@ -23,6 +26,17 @@ def hand_over(session: Session, heir: Participant, *, actor: User | None, at: da
     told = append_change(session, "session_updated", taken_seats(session.id), at)
     session.save(update_fields=["host", "last_seq"])
     return [told]
+
+
+def _keep_place(session: Session, host_id: UUID) -> None:
+    """A host may have spoken without ever sitting down, and is among those who left from now on: what somebody said is
+    looked for where that person has a place, or is the host."""
+    if Participant.objects.filter(session=session, user=host_id).exists():
+        return
+    said = session.messages.filter(user=host_id).order_by("seq").first()
+    if said is not None:
+        name, at = said.user_name or "", said.timestamp
+        Participant.objects.create(session=session, user_id=host_id, name=name, joined_at=at, left_at=at)
 
 
 def inherit(gone: Sequence[Participant], at: datetime) -> list[Notice]:

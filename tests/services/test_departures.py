@@ -18,11 +18,13 @@ from sessions_app.models import (
     User,
 )
 from sessions_app.models import Report as ReportRow
+from sessions_app.publish import REWRITTEN
 from sessions_app.security import verify_token
 from sessions_app.selectors.people import bearer
 from sessions_app.services.accounts import issue_tokens, revoke
 from sessions_app.services.bans import ban, sign_out
 from sessions_app.services.departures import erase
+from sessions_app.services.moderation import set_role
 from sessions_app.services.tokens import access_token, purge
 from tests.services.helpers import Told, body, make_account, make_guest, make_session, say, sit
 
@@ -71,6 +73,37 @@ def test_nothing_of_the_erased_is_left_but_what_others_heard(process_id: UUID) -
     assert (ReportRow.objects.get().reporter_id, ReportRow.objects.get().note) == (None, "")
     assert (room.messages.get().text, room.messages.get().user_name) == ("I was here", "Someone")
     assert User.objects.get(pk=ada.pk).name == "Someone"
+
+
+@pytest.mark.parametrize("how", ["inherited", "handed over"])
+def test_an_erased_host_who_spoke_and_never_sat_is_named_no_more(how: str, process_id: UUID, told: Told) -> None:
+    ada, bob = make_account("Ada"), make_account("Bob")
+    room = make_session(ada)
+    sit(room, process_id, bob)
+    say(room, ada, "I was here")
+    if how == "handed over":
+        seat = Participant.objects.get(user=bob)
+        set_role(actor=ada, session_id=room.id, participant_id=seat.id, role="host")
+    told.commit()
+
+    erase(actor=ada)
+
+    said, place = room.messages.get(), Participant.objects.get(user=ada)
+    assert (said.text, said.user_id, said.user_name) == ("I was here", None, "Someone")
+    assert (place.name, place.role, place.joined_at, place.left_at) == (
+        "Someone", "participant", said.timestamp, said.timestamp,
+    )  # fmt: skip
+    assert [notice.session for notice in told.commit() if notice.event == REWRITTEN] == [str(room.id)]
+
+
+def test_a_former_host_who_never_spoke_nor_sat_was_not_there(process_id: UUID) -> None:
+    ada, bob = make_account("Ada"), make_account("Bob")
+    room = make_session(ada)
+    sit(room, process_id, bob)
+
+    erase(actor=ada)
+
+    assert [row.user_id for row in room.participants.all()] == [bob.id]
 
 
 def test_a_banned_host_who_is_not_there_is_followed_too(process_id: UUID) -> None:

@@ -66,7 +66,8 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_name or 'the spirit'} #{self.seq}"
+        # Without a name: the admins' log keeps this, also of somebody who is erased.
+        return f"{'answer' if self.is_spirit else 'message'} #{self.seq}"
 
 
 class Answer(models.Model):

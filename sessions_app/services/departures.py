@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Q
 
@@ -72,9 +74,9 @@ def erase(*, actor: User) -> User:
     """Erase a person: what is left is a nameless shell that nobody can come in with; there is no way back.
 
     The row stays, so that the sessions it hosted can still be read. E-mail address, password, rights, tokens and
-    accounts at providers go; the name becomes "Someone", in seats and messages too. Messages keep their text, which is
-    part of what others said, but no longer say whose they are: `user_id` becomes null. Seats are freed, a host is
-    followed, open sockets are closed with 4500, and access tokens are refused from now on.
+    accounts at providers go; the name becomes "Someone", in seats, messages and the log of the admins too. Messages
+    keep their text, which is part of what others said, but no longer say whose they are: `user_id` becomes null. Seats
+    are freed, a host is followed, open sockets are closed with 4500, and access tokens are refused from now on.
     """
     return settled(lambda: _erase(actor))
 
@@ -95,6 +97,8 @@ def _erase(actor: User) -> User:
     places = Session.objects.filter(Q(participants__user=actor) | Q(host=actor)).values("pk")
     Message.objects.filter(session__in=places, user=actor).update(user=None, user_name=ERASED)
     Participant.objects.filter(user=actor).update(name=ERASED)
+    in_admin = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(actor.pk))
+    in_admin.update(object_repr=str(actor))
     mark_stale(places)
     rewritten = [Notice(str(place), REWRITTEN, "") for place in places.values_list("pk", flat=True).distinct()]
     publish([*notices, *rewritten])

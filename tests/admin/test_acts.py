@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from sessions_app.models import Connection, Event, Message, Participant, RefreshToken, ServerProcess, Session, User
 from sessions_app.services.accounts import access_token, issue_tokens, login
+from sessions_app.services.departures import erase
+from sessions_app.services.messages import Draft, post_message
 from sessions_app.services.sessions import end_session
 
 SESSIONS, MESSAGES, USERS = (f"/admin/sessions_app/{name}/" for name in ("session", "message", "user"))
@@ -299,3 +301,18 @@ def test_whoever_may_only_look_does_nothing(clerk: Client, session: Session, say
 
     assert Event.objects.count() == 0
     assert clerk.get("/admin/admin/logentry/").status_code == 403
+
+
+def test_the_admins_log_names_nobody_who_was_erased(admin: Client, account: User, session: Session) -> None:
+    Participant.objects.create(session=session, user=account, name="Ana")
+    said = post_message(Draft(session.id, account.id, "one")).message
+    admin.post(f"{USERS}{account.pk}/change/", user_form(account, name="Ana Maria"))
+    act(admin, MESSAGES, "delete_through_the_service", Message.objects.get(pk=said.id))
+    act(admin, USERS, "ban", account)
+    account.refresh_from_db()
+
+    erase(actor=account)
+
+    told = set(LogEntry.objects.values_list("object_repr", flat=True))
+    assert told == {"Someone (guest)", f"message #{said.seq}"}
+    assert LogEntry.objects.count() == 3

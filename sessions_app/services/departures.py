@@ -45,13 +45,15 @@ def vacate(user: User, reason: events.PresenceReason, *, everywhere: bool = Fals
 
     Sessions are locked first and the person last, as a join does it; that lock keeps further joins out until the end
     of the transaction. Whoever sat down elsewhere in between is `Moved`. With `everywhere` the sessions of the past are
-    locked, too, and all of them get another version: what was kept of them is told no more.
+    locked, too, and all of them are counted anew and get another version: what was kept of them is told no more.
     """
     seated = Participant.objects.filter(user=user, left_at__isnull=True)
     places = Q(pk__in=seated.values("session_id")) | Q(host=user, is_active=True)
     if everywhere:
         places = Q(pk__in=Participant.objects.filter(user=user).values("session_id")) | Q(host=user)
     sessions = lock_sessions(Session.objects.filter(places).values_list("pk", flat=True))
+    if everywhere:
+        mark_stale(sessions.keys())  # before the person: who counts holds these rows, and then needs the person's
     lock_user(user.id)
     rows = list(seated)
     for row in rows:
@@ -99,7 +101,6 @@ def _erase(actor: User) -> User:
     Participant.objects.filter(user=actor).update(name=ERASED)
     in_admin = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=str(actor.pk))
     in_admin.update(object_repr=str(actor))
-    mark_stale(places)
     rewritten = [Notice(str(place), REWRITTEN, "") for place in places.values_list("pk", flat=True).distinct()]
     publish([*notices, *rewritten])
     return actor

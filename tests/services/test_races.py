@@ -24,7 +24,18 @@ from uuid_utils.compat import uuid7
 from sessions_app import outbox
 from sessions_app.errors import SeanceError
 from sessions_app.inputs import NewInvite
-from sessions_app.models import Connection, Invite, Message, Participant, RefreshToken, Role, Session, SpiritTurn
+from sessions_app.models import (
+    STALE,
+    Connection,
+    Invite,
+    Message,
+    Participant,
+    RefreshToken,
+    Role,
+    Session,
+    SessionRollup,
+    SpiritTurn,
+)
 from sessions_app.security import verify_token
 from sessions_app.services import accounts, fastpath, messages
 from sessions_app.services.bans import ban, sign_out
@@ -34,6 +45,7 @@ from sessions_app.services.log import lock_session
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.moderation import kick, mute, set_role
 from sessions_app.services.presence import Release, register_process, release_connections, unregister_process
+from sessions_app.services.rollup.sessions import count_sessions, prepare
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.turns import Claim, Later, claim
 from tests.services.helpers import (
@@ -159,6 +171,17 @@ def while_locked(room: Session, change: Callable[[], object], work: Callable[[],
         found = waiting.result(10)
     assert not isinstance(found, SeanceError)
     return found
+
+
+def beside(hold: Callable[[], object], work: Callable[[], T], go_on: Callable[[], object]) -> T | SeanceError:
+    """What becomes of `work` that comes while a transaction has done `hold`, and has `go_on` and COMMIT before it."""
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            hold()
+            waiting = threads.submit(lambda: at_once([work])[0])
+            wait([waiting], 0.5)
+            go_on()
+        return waiting.result(10)
 
 
 def answers(work: Callable[[], Sequence[object]], trace: Path) -> list[str]:
@@ -424,6 +447,18 @@ def test_an_end_that_races_a_join_leaves_no_socket_open(end: str, *, has_sat: bo
         if end in ("ban", "erase"):
             assert Participant.objects.filter(user=person, left_at=None).count() == 0
     assert set(outcomes) <= {"", "UNAUTHORIZED"}, outcomes
+
+
+def test_an_erasure_and_a_count_of_the_same_session_pass_each_other() -> None:
+    ada, process_id = make_account("Ada"), make_process()
+    room = make_session()
+    sit(room, process_id, ada)
+    prepare([room.id])
+
+    erased = beside(lambda: count_sessions([room.id]), lambda: erase(actor=ada), lambda: None)
+
+    assert not isinstance(erased, SeanceError)
+    assert SessionRollup.objects.get().last_seq == STALE
 
 
 def test_who_does_not_want_to_wait_for_a_locked_session_is_told_busy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,9 @@ def changed(limit: int, after: UUID | None) -> list[UUID]:
 
 def mark_stale(sessions: Any) -> None:
     """Have these sessions counted anew: something changed of which neither their log nor their presence tells."""
-    SessionRollup.objects.filter(session__in=sessions).update(last_seq=STALE)
+    rows = SessionRollup.objects.filter(session__in=sessions)
+    list(rows.select_for_update().order_by("pk").values_list("pk"))  # in the order of `count_sessions`
+    rows.update(last_seq=STALE)
 
 
 def prepare(ids: Sequence[UUID]) -> None:
@@ -60,7 +62,8 @@ def prepare(ids: Sequence[UUID]) -> None:
 
 def count_sessions(ids: Sequence[UUID]) -> None:
     """Count these sessions anew, and mark the days that this changes. Within a transaction."""
-    locked = {row.session_id: row for row in SessionRollup.objects.select_for_update().filter(pk__in=ids)}
+    rows = SessionRollup.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    locked = {row.session_id: row for row in rows}
     # What was deleted since it was found has been counted before that, and keeps its figures.
     sessions = list(Session.objects.filter(pk__in=ids).order_by("pk"))
     if not sessions:

@@ -19,6 +19,7 @@ from sessions_app.services.tokens import (
     check_unchanged,
     end_all,
     issue_tokens,
+    lock_user,
     refresh_tokens,
     revoke,
 )
@@ -143,6 +144,8 @@ def _mail_candidate(kind: TokenKind, candidate: User, guest: User | None = None)
 def finish_registration(*, token: str) -> User:
     """Make the account that a mail's token stands for; raises `VALIDATION_ERROR` for one that is none, old or used."""
     row = mails.find_token(token, TokenKind.REGISTER, TokenKind.UPGRADE)
+    if row.user is not None:
+        lock_user(row.user.id)  # before the token, as by what ends both
     mails.use_up(row)
     user = User(email=row.email, name=row.name, password=row.password, is_guest=False, joined_at=events.now())
     if row.user is not None:
@@ -229,6 +232,7 @@ def finish_reset(*, token: str, password: str) -> User:
         raise mails.not_valid()
     hashed = _hashed(password, user)
     with transaction.atomic():
+        lock_user(user.id)  # before the token, as by what ends both
         mails.use_up(row)
         _set_password(user, hashed)
     return user

@@ -35,6 +35,8 @@ from sessions_app.models import (
     Session,
     SessionRollup,
     SpiritTurn,
+    TokenKind,
+    User,
 )
 from sessions_app.security import verify_token
 from sessions_app.services import accounts, fastpath, messages
@@ -42,11 +44,13 @@ from sessions_app.services.bans import ban, sign_out
 from sessions_app.services.departures import erase
 from sessions_app.services.invites import create_invite
 from sessions_app.services.log import lock_session
+from sessions_app.services.mails import make_token
 from sessions_app.services.messages import Draft, Posted, post_message, post_messages
 from sessions_app.services.moderation import kick, mute, set_role
 from sessions_app.services.presence import Release, register_process, release_connections, unregister_process
 from sessions_app.services.rollup.sessions import count_sessions, prepare
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
+from sessions_app.services.tokens import end_all, lock_user
 from sessions_app.services.turns import Claim, Later, claim
 from tests.services.helpers import (
     code,
@@ -447,6 +451,22 @@ def test_an_end_that_races_a_join_leaves_no_socket_open(end: str, *, has_sat: bo
         if end in ("ban", "erase"):
             assert Participant.objects.filter(user=person, left_at=None).count() == 0
     assert set(outcomes) <= {"", "UNAUTHORIZED"}, outcomes
+
+
+@pytest.mark.parametrize("kind", [TokenKind.UPGRADE, TokenKind.PASSWORD])
+def test_what_was_mailed_and_comes_while_everything_is_ended_does_nothing(kind: TokenKind) -> None:
+    email = "ada@example.org"
+    person = make_guest("Ada") if kind == TokenKind.UPGRADE else User.objects.create_user(email, None, name="Ada")
+    token = make_token(kind, user=person, email=email, name="Ada", password="!")
+    works: dict[TokenKind, Callable[[], object]] = {
+        TokenKind.UPGRADE: lambda: accounts.finish_registration(token=token),
+        TokenKind.PASSWORD: lambda: accounts.finish_reset(token=token, password="a planchette of oak 77"),
+    }
+
+    result = beside(lambda: lock_user(person.id), works[kind], lambda: end_all(person, 4001))
+
+    assert code(result) == "VALIDATION_ERROR"
+    assert User.objects.get().password == person.password
 
 
 def test_an_erasure_and_a_count_of_the_same_session_pass_each_other() -> None:

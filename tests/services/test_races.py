@@ -37,6 +37,8 @@ from sessions_app.models import (
     SpiritTurn,
     TokenKind,
     User,
+    WebhookDelivery,
+    WebhookEndpoint,
 )
 from sessions_app.security import verify_token
 from sessions_app.services import accounts, fastpath, messages
@@ -52,6 +54,9 @@ from sessions_app.services.rollup.sessions import count_sessions, prepare
 from sessions_app.services.seats import Joined, guest_id, join, join_sessions
 from sessions_app.services.tokens import end_all, lock_user
 from sessions_app.services.turns import Claim, Later, claim
+from sessions_app.services.webhooks import queue
+from sessions_app.services.webhooks.endpoints import create_endpoint, delete_endpoint, ping
+from sessions_app.webhooks.sending import Outcome
 from tests.services.helpers import (
     code,
     hang_up,
@@ -479,6 +484,25 @@ def test_an_erasure_and_a_count_of_the_same_session_pass_each_other() -> None:
 
     assert not isinstance(erased, SeanceError)
     assert SessionRollup.objects.get().last_seq == STALE
+
+
+@pytest.mark.parametrize("is_delivered", [True, False])
+def test_a_try_that_ends_while_its_endpoint_is_deleted_is_lost(*, is_delivered: bool) -> None:
+    root = make_account("Root", is_superuser=True)
+    endpoint, _ = create_endpoint(actor=root, name="Ours", url="https://hooks.example.org/in", kinds=["*"])
+    WebhookEndpoint.objects.update(failures=1)
+    ping(actor=root, endpoint_id=endpoint.id)
+    (try_,), _ = queue.claim({})
+    outcome = Outcome(is_delivered, 200 if is_delivered else 500, "", 0.1)
+
+    settled = beside(
+        lambda: list(WebhookEndpoint.objects.select_for_update()),
+        lambda: queue.settle(try_, outcome),
+        lambda: delete_endpoint(actor=root, endpoint_id=endpoint.id),
+    )
+
+    assert settled == "lost"
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_who_does_not_want_to_wait_for_a_locked_session_is_told_busy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,17 +112,24 @@ def claim(busy: Mapping[UUID, int]) -> tuple[list[Claim], float]:
         if oldest is None:
             continue
         lag = max(lag, (events.now() - oldest).total_seconds())
+        try:
+            secrets = tuple(good_secrets(endpoint))
+        except Unreadable:
+            _disable_unreadable(endpoint.id)
+            continue
         rows = list(_skipping(due.select_related(None))[: max(0, room)]) if room > 0 else []
-        claims += _claimed(endpoint, rows)
+        claims += _claimed(endpoint, secrets, rows)
     return claims, lag
 
 
-def _claimed(endpoint: WebhookEndpoint, rows: list[WebhookDelivery]) -> list[Claim]:
-    try:
-        secrets = tuple(good_secrets(endpoint))
-    except Unreadable:
-        disable(endpoint, "its secret was made under another SECRET_KEY: rotate it")
-        return []
+def _disable_unreadable(endpoint_id: UUID) -> None:
+    """Before any of its deliveries is locked, see `settle`."""
+    row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id, is_active=True).first()
+    if row is not None:
+        disable(row, "its secret was made under another SECRET_KEY: rotate it")
+
+
+def _claimed(endpoint: WebhookEndpoint, secrets: tuple[str, ...], rows: list[WebhookDelivery]) -> list[Claim]:
     told = WebhookEvent.objects.in_bulk([row.event_id for row in rows])
     found = []
     for row in rows:
@@ -153,6 +160,9 @@ def _body(row: WebhookEvent) -> bytes | None:
 def settle(claim: Claim, outcome: Outcome) -> str:
     """Write down how a try went; returns `delivered`, `failed` (it is tried again), `given_up`, or `lost`, where the
     attempt is the caller's no more."""
+    # An endpoint, where there is anything to note of it, before its deliveries: so does whoever deletes both.
+    endpoints = WebhookEndpoint.objects.select_for_update().filter(pk=claim.endpoint_id)
+    endpoint = (endpoints.filter(failures__gt=0) if outcome.is_delivered else endpoints).first()
     rows = WebhookDelivery.objects.select_for_update()
     row = rows.filter(pk=claim.delivery_id, attempt=claim.attempt, state=DeliveryState.PENDING).first()
     if row is None:
@@ -166,18 +176,18 @@ def settle(claim: Claim, outcome: Outcome) -> str:
         seconds = max(DELAYS[row.tries - 1] * random.uniform(0.9, 1.1), outcome.retry_after)
         row.next_at = Now() + timedelta(seconds=seconds)
     row.save()
+    if endpoint is not None and outcome.is_delivered:
+        endpoint.failures, endpoint.failing_since = 0, None
+        endpoint.save(update_fields=["failures", "failing_since"])
+    elif endpoint is not None and endpoint.is_active:
+        _count_failure(endpoint, is_gone=outcome.is_gone)
     if outcome.is_delivered:
-        WebhookEndpoint.objects.filter(pk=claim.endpoint_id, failures__gt=0).update(failures=0, failing_since=None)
         return "delivered"
-    _count_failure(claim.endpoint_id, is_gone=outcome.is_gone)
     return "given_up" if ends else "failed"
 
 
-def _count_failure(endpoint_id: UUID, *, is_gone: bool) -> None:
-    """One more; an endpoint that said it is gone, or has failed for a day, is disabled."""
-    row = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id).first()
-    if row is None or not row.is_active:
-        return
+def _count_failure(row: WebhookEndpoint, *, is_gone: bool) -> None:
+    """One more of a locked endpoint; one that said it is gone, or has failed for a day, is disabled."""
     row.failures += 1
     row.failing_since = row.failing_since or events.now()
     row.save(update_fields=["failures", "failing_since"])

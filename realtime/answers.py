@@ -49,7 +49,8 @@ def provider_settings() -> dict[str, ProviderSettings]:
     """What the environment says of each kind of provider."""
     env = settings.SEANCE
     common: dict[str, Any] = {
-        "first_token_s": env.spirit_first_token_seconds,
+        # Below the total in any case: a breaker learns nothing where that cuts the call off.
+        "first_token_s": min(env.spirit_first_token_seconds, 0.9 * env.spirit_total_seconds),
         "total_s": env.spirit_total_seconds,
         "prompt_price": env.spirit_prompt_price,
         "completion_price": env.spirit_completion_price,
@@ -97,13 +98,7 @@ class Answers:
         chain = [*(Metered(one, claim, self._bridge, self._settling) for one in self._providers[:-1]), self._oracle]
 
         def make() -> AsyncGenerator[StreamItem, None]:
-            return generate_response(
-                request,
-                chain,
-                layout=layout,
-                first_item_s=env.spirit_first_token_seconds,
-                total_s=env.spirit_total_seconds,
-            )
+            return generate_response(request, chain, layout=layout, total_s=env.spirit_total_seconds)
 
         if self._cache is None:
             return make()

@@ -45,6 +45,11 @@ class Breaker:
             self._opened_at = self._clock()
         self._trying = False
 
-    def abandoned(self) -> None:
-        """The caller went away before the outcome was known: neither good nor bad, but the try is free again."""
-        self._trying = False
+    def leave(self, works: bool | None) -> None:
+        """Tell how it went. None: the caller went away before that was known; the try is free again."""
+        if works is None:
+            self._trying = False
+        elif works:
+            self.succeeded()
+        else:
+            self.failed()

@@ -28,11 +28,10 @@ from .prompts import guarded, recites
 from .safety import output_problem
 from .speech import board_line, clean, count_words, fit_words, format_response, sentences
 
-__all__ = ["FIRST_ITEM_S", "TOTAL_S", "format_response", "generate_response"]
+__all__ = ["TOTAL_S", "format_response", "generate_response"]
 
 log = structlog.get_logger(__name__)
 
-FIRST_ITEM_S = 6.0
 TOTAL_S = 20.0
 # A mouth that never closes a sentence would otherwise be buffered for ever.
 MAX_PENDING_CHARS = 2_000
@@ -124,16 +123,14 @@ class _Answer:
 
 
 async def _play(
-    provider: SpiritProvider, request: SpiritRequest, answer: _Answer, *, first_s: float, ends_at: float
+    provider: SpiritProvider, request: SpiritRequest, answer: _Answer, ends_at: float
 ) -> AsyncGenerator[StreamItem, None]:
-    """One provider's checked items and its `Finish`. Deadlines become `TimedOut`, surprises `Unavailable`."""
-    loop = asyncio.get_running_loop()
-    first_by = min(ends_at, loop.time() + first_s)
+    """One provider's checked items and its `Finish`. The deadline becomes `TimedOut`, surprises `Unavailable`."""
     finish: Finish | None = None
     async with aclosing(provider.stream(request)) as stream:
         while finish is None and not answer.full:
             try:
-                async with asyncio.timeout_at(first_by if answer.board is None else ends_at):
+                async with asyncio.timeout_at(ends_at):
                     item = await anext(stream)
             except StopAsyncIteration:
                 break
@@ -169,16 +166,15 @@ async def generate_response(
     *,
     degraded: Degraded | None = None,
     layout: str | Layout = "classic-en@1",
-    first_item_s: float = FIRST_ITEM_S,
     total_s: float = TOTAL_S,
 ) -> AsyncGenerator[StreamItem, None]:
     """Answer one question: one `BoardLine`, then checked sentences as `VoiceDelta`, `Usage` if known, one `Finish`.
 
     Providers are tried in order, any named "oracle" last (see `registry.build_providers`). A provider that has
     released its board line is never replaced: if it breaks off, the answer ends there and `degraded` says why.
-    `degraded` is the caller's own reason (e.g. "budget") to start with. `first_item_s` is per provider, `total_s`
-    for all before the oracle together, in seconds. Where even the oracle's answer was filtered, the persona's refusal
-    is given. Raises the last `ProviderError` when nobody answered.
+    `degraded` is the caller's own reason (e.g. "budget") to start with. `total_s`, in seconds, is for all before the
+    oracle together; how long one may be silent is its own affair, since its breaker learns from that. Where even the
+    oracle's answer was filtered, the persona's refusal is given. Raises the last `ProviderError` when nobody answered.
     Close the generator (`aclose`) to cancel: the provider's stream is closed with it.
     """
     board = get_layout(layout) if isinstance(layout, str) else layout
@@ -193,7 +189,7 @@ async def generate_response(
         if until <= loop.time():
             continue
         began = loop.time()
-        play = _play(provider, request, answer, first_s=first_item_s, ends_at=until)
+        play = _play(provider, request, answer, until)
         try:
             async with aclosing(play):
                 async for item in play:

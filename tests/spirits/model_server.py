@@ -85,7 +85,7 @@ class ModelServer:
         writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
 
-    def settings(self, *, total_s: float = 3.0) -> ProviderSettings:
+    def settings(self, *, first_token_s: float = 1.2) -> ProviderSettings:
         return ProviderSettings(
             base_url=f"http://127.0.0.1:{self.port}/v1",
             api_key="k",
@@ -93,8 +93,8 @@ class ModelServer:
             prompt_price=1000,
             completion_price=2000,
             connect_s=1.5,
-            first_token_s=1.2,
-            total_s=total_s,
+            first_token_s=first_token_s,
+            total_s=10.0,
         )
 
 

@@ -58,6 +58,30 @@ def converse(
     return asyncio.run(run())
 
 
+def hear(
+    *scripts: Script, breaker: Breaker, questions: int = 1, first_token_s: float = 1.2, total_s: float = 20.0
+) -> tuple[list[StreamItem], ModelServer]:
+    """What the chain says to the last of so many questions, and the server."""
+
+    async def run() -> tuple[list[StreamItem], ModelServer]:
+        items: list[StreamItem] = []
+        async with serving(*scripts) as server:
+            provider = OpenAICompatProvider(server.settings(first_token_s=first_token_s), breaker=breaker)
+            for _ in range(questions):
+                stream = generate_response(ask(), [provider, OracleProvider()], total_s=total_s)
+                items = [item async for item in stream]
+            await provider.aclose()
+        return items, server
+
+    return asyncio.run(run())
+
+
+def half_open() -> Breaker:
+    breaker = Breaker(threshold=1, cooldown_s=0)
+    breaker.failed()
+    return breaker
+
+
 def test_an_answer_is_streamed_with_its_board_line_first_and_its_cost() -> None:
     items, error, server = converse((200, GOOD))
 
@@ -80,7 +104,8 @@ def test_an_answer_is_streamed_with_its_board_line_first_and_its_cost() -> None:
         ((200, [chunk("BOARD: HALF")]), Unavailable, "cut", 1),
         ((200, [chunk(refusal="I cannot"), chunk(finish="stop"), DONE]), Refused, "refused", 1),
         ((200, [chunk(finish="stop"), DONE]), Degenerate, "degenerate", 2),
-        ((200, [3.0, *GOOD]), TimedOut, "timeout", 2),
+        ((200, [3.0, *GOOD]), TimedOut, "timeout", 1),
+        ((200, [*[0.3, chunk("B")] * 20]), TimedOut, "timeout", 1),
     ],
 )
 def test_every_fault_becomes_a_typed_error(script: Script, kind: type[ProviderError], code: str, calls: int) -> None:
@@ -113,19 +138,18 @@ def test_a_model_that_never_stops_is_left() -> None:
 
 
 def test_a_slow_drip_ends_at_the_outer_deadline() -> None:
-    drip: list[Step | None] = [chunk("BOARD: DRIP\nVOICE: ")]
-    for _ in range(60):
-        drip += [0.1, chunk("drop ")]
-    began = time.monotonic()
+    pieces: list[Step | None] = [0.1, chunk("drop ")] * 60
+    breaker = half_open()
 
-    _, error, _ = converse((200, drip))
+    items, server = hear((200, [chunk("BOARD: DRIP\nVOICE: "), *pieces]), breaker=breaker, total_s=1.5)
 
-    assert isinstance(error, TimedOut)
-    assert 2.5 < time.monotonic() - began < 5.0
+    assert (board_of(items), finish_of(items).degraded) == (["DRIP"], "timeout")
+    assert len(server.bodies) == 1
+    assert breaker.state == "closed"
 
 
 def test_nobody_listening_is_unavailable_at_once() -> None:
-    provider = OpenAICompatProvider(ProviderSettings(base_url="http://127.0.0.1:9/v1", model="m", total_s=2.0))
+    provider = OpenAICompatProvider(ProviderSettings(base_url="http://127.0.0.1:9/v1", model="m"))
 
     async def run() -> None:
         async for _ in provider.stream(ask()):
@@ -140,7 +164,7 @@ def test_closing_the_stream_hangs_up_on_the_server_within_200_ms() -> None:
         pieces: list[Step | None] = [0.02, chunk("drop ")] * 200
         drip: list[Step | None] = [chunk("BOARD: DRIP\nVOICE: "), *pieces]
         async with serving((200, drip)) as server:
-            provider = OpenAICompatProvider(server.settings(total_s=10))
+            provider = OpenAICompatProvider(server.settings())
             stream = provider.stream(ask())
             await anext(stream)
             began = time.monotonic()
@@ -186,6 +210,48 @@ def test_a_failed_try_opens_the_breaker_again_and_only_one_may_try() -> None:
     breaker.failed()
 
     assert breaker.state == "open"
+
+
+def test_a_server_that_hangs_opens_the_breaker_and_is_asked_no_more() -> None:
+    breaker = Breaker(threshold=2, cooldown_s=30)
+
+    _, asked = hear((200, [5.0]), breaker=breaker, questions=2, first_token_s=0.6)
+    began = time.monotonic()
+    items, spared = hear((200, [5.0]), breaker=breaker)
+
+    assert (len(asked.bodies), breaker.state) == (2, "open")
+    assert (finish_of(items).source, finish_of(items).degraded) == ("oracle", "provider_down")
+    assert spared.bodies == []
+    assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "voice", ["Again it says eight words to the room. " * 8, "Look twice. Kill yourself. Now. Then rest."]
+)
+def test_an_answer_that_was_long_enough_or_filtered_heals_the_breaker(voice: str) -> None:
+    breaker = half_open()
+
+    items, _ = hear((200, [chunk(f"BOARD: HERE\nVOICE: {voice}"), 5.0]), breaker=breaker)
+
+    assert (board_of(items), finish_of(items).source) == (["HERE"], "llm")
+    assert breaker.state == "closed"
+
+
+def test_whoever_goes_away_before_anything_came_leaves_the_breaker_as_it_was() -> None:
+    breaker = half_open()
+
+    async def run() -> None:
+        async with serving((200, [5.0])) as server:
+            provider = OpenAICompatProvider(server.settings(), breaker=breaker)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await anext(provider.stream(ask()))
+            await provider.aclose()
+
+    asyncio.run(run())
+
+    assert breaker.state == "half_open"
+    breaker.enter()
 
 
 def test_the_oracle_takes_over_from_a_dead_server() -> None:

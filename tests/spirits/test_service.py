@@ -89,10 +89,10 @@ def test_an_answer_cut_before_its_voice_says_its_board_line() -> None:
     assert voice_of(items) == "Under the stair."
 
 
-def test_a_provider_without_a_first_item_is_left_for_the_next() -> None:
+def test_a_provider_that_never_begins_is_left_for_the_oracle() -> None:
     provider = ScriptedProvider([Wait(5), BoardLine("LATE")])
 
-    items = collect(generate_response(ask(), [provider, OracleProvider()], first_item_s=0.05))
+    items = collect(generate_response(ask(), [provider, OracleProvider()], total_s=0.05))
 
     assert (finish_of(items).source, finish_of(items).degraded) == ("oracle", "timeout")
     assert provider.closed == 1

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
 from ..base import (
-    BoardLine,
     Degenerate,
     Finish,
     ProviderError,
@@ -21,7 +20,6 @@ from ..base import (
     TimedOut,
     Unavailable,
     Usage,
-    VoiceDelta,
 )
 from ..breaker import Breaker
 from ..prompts import STOP, build_messages
@@ -36,8 +34,9 @@ RETRY_PAUSE_S = 0.2
 
 
 class OpenAICompatProvider:
-    """Streams from `settings.base_url`. Deadlines (s): connect 3, first token 6, all tries together 20. One retry,
-    and only while nothing was released. Raises `Rejected` when the SDK is not installed or no model is named."""
+    """Streams from `settings.base_url`. Deadlines (s): connect 3, and 6 for both tries until something is released;
+    the one of a whole answer is the caller's. One retry, and only while nothing was released. Raises `Rejected` when
+    the SDK is not installed or no model is named."""
 
     def __init__(
         self, settings: ProviderSettings, *, name: str = "openai_compat", breaker: Breaker | None = None
@@ -58,38 +57,30 @@ class OpenAICompatProvider:
 
     async def stream(self, request: SpiritRequest) -> AsyncGenerator[StreamItem, None]:
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._settings.total_s
+        first_by = loop.time() + self._settings.first_token_s
         for attempt in range(1, MAX_ATTEMPTS + 1):
             self._breaker.enter()
-            released, settled = False, False
+            released = False
+            works: bool | None = None
             try:
-                async for item in self._attempt(request, ends_at):
-                    released = released or isinstance(item, BoardLine | VoiceDelta)
-                    if isinstance(item, Finish):
-                        settled = True
-                        self._breaker.succeeded()
+                async for item in self._attempt(request, first_by):
+                    # Also for a caller who has heard enough, and closes us.
+                    released = works = True
                     yield item
                 return
             except ProviderError as error:
-                settled = True
                 # A model that declines, or rambles, is a server that works.
-                if isinstance(error, Refused | Degenerate):
-                    self._breaker.succeeded()
-                else:
-                    self._breaker.failed()
+                works = isinstance(error, Refused | Degenerate)
                 if released or not error.retryable or attempt == MAX_ATTEMPTS:
                     raise
-                if loop.time() + RETRY_PAUSE_S >= ends_at:
+                if loop.time() + RETRY_PAUSE_S >= first_by:
                     raise
             finally:
-                if not settled:
-                    self._breaker.abandoned()
+                self._breaker.leave(works)
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _attempt(self, request: SpiritRequest, ends_at: float) -> AsyncGenerator[StreamItem, None]:
-        loop = asyncio.get_running_loop()
-        first_by = min(ends_at, loop.time() + self._settings.first_token_s)
-        parser, finished, spoken = TwoLineParser(), "", False
+    async def _attempt(self, request: SpiritRequest, first_by: float) -> AsyncGenerator[StreamItem, None]:
+        parser, finished, spoken, released = TwoLineParser(), "", False, False
         usage: Usage | None = None
         chunks: Any = None
         try:
@@ -97,7 +88,7 @@ class OpenAICompatProvider:
                 chunks = await self._open(request)
             reader = cast("AsyncIterator[Any]", chunks.__aiter__())
             while True:
-                async with _translated(ends_at if spoken else first_by):
+                async with _translated(None if released else first_by):
                     chunk = await anext(reader, None)
                 if chunk is None:
                     break
@@ -106,6 +97,7 @@ class OpenAICompatProvider:
                 finished = reason or finished
                 spoken = spoken or bool(text)
                 for item in parser.feed(text):
+                    released = True
                     yield item
                 if finished and usage:
                     break
@@ -187,7 +179,7 @@ def _content(chunk: Any) -> tuple[str, str]:
 class _translated:  # noqa: N801 - reads as a statement
     """`async with _translated(deadline)`: every error inside comes out as a `ProviderError`."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float | None) -> None:
         self._timeout = asyncio.timeout_at(deadline)
 
     async def __aenter__(self) -> None:

@@ -97,13 +97,13 @@ class Answers:
             return generate_response(request, [self._oracle], layout=layout, degraded=degraded)  # type: ignore[arg-type]
         chain = [*(Metered(one, claim, self._bridge, self._settling) for one in self._providers[:-1]), self._oracle]
 
-        def make() -> AsyncGenerator[StreamItem, None]:
-            return generate_response(request, chain, layout=layout, total_s=env.spirit_total_seconds)
+        def make(seconds: float) -> AsyncGenerator[StreamItem, None]:
+            return generate_response(request, chain, layout=layout, total_s=seconds)
 
         if self._cache is None:
-            return make()
+            return make(env.spirit_total_seconds)
         key = cache_key(request, revision=REVISION, sampling=self._sampling, layout=layout)
-        return self._cache.answer(key, make)
+        return self._cache.answer(key, make, env.spirit_total_seconds)
 
     def report(self) -> None:
         """Hand over what the cache has counted."""

@@ -37,8 +37,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 32  # turns that one process answers at the same time
 LEAD = timedelta(milliseconds=250)  # a batch of moves is sent so long before it is due
-# Beyond every deadline of its own, an answer is given up: no provider may hold a turn for ever.
-GIVE_UP_SECONDS = 60.0
+OVERTIME_SECONDS = 40.0  # for the database and the oracle, beside the time of the models
 
 
 class _CancelledFrame(msgspec.Struct):
@@ -46,6 +45,11 @@ class _CancelledFrame(msgspec.Struct):
 
 
 _cancelled = msgspec.json.Decoder(_CancelledFrame)
+
+
+def give_up_seconds() -> float:
+    """Beyond every deadline of its own, an answer is given up: no provider may hold a turn for ever."""
+    return settings.SEANCE.spirit_total_seconds + OVERTIME_SECONDS
 
 
 class TurnRunner:
@@ -161,7 +165,7 @@ class TurnRunner:
         began = time.monotonic()
         try:
             try:
-                async with asyncio.timeout(GIVE_UP_SECONDS):
+                async with asyncio.timeout(give_up_seconds()):
                     response, finish, cost = await self._generate(claim, began)
             except TimeoutError:
                 raise TimedOut("the answer was given up") from None

@@ -11,7 +11,7 @@ import json
 import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Protocol
 
 import msgspec
@@ -128,19 +128,25 @@ class AnswerCache:
         self.counts: Counter[str] = Counter()
 
     async def answer(
-        self, key: str, make: Callable[[], AsyncGenerator[StreamItem, None]]
+        self, key: str, make: Callable[[float], AsyncGenerator[StreamItem, None]], total_s: float
     ) -> AsyncGenerator[StreamItem, None]:
-        """The items of the stored answer, or those of `make()`, stored when they are whole. While one caller makes
-        an answer, others with the same key wait for it; when it fails or is cancelled, the next one makes it."""
+        """The items of the stored answer, or those of `make(seconds)`, stored when they are whole. While one caller
+        makes an answer, others with the same key wait for it; when it fails or is cancelled, the next one makes it.
+        `seconds` is what the wait has left of `total_s`: nothing for whoever waited in vain."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + total_s
         found = await self._store.get(key)
         waited = found is None
         if found is None:
-            async with self._lock(key):
+            async with AsyncExitStack() as holding:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(ends_at):
+                        await holding.enter_async_context(self._lock(key))
                 found = await self._store.get(key)
                 if found is None:
                     self.counts["misses"] += 1
                     made: list[StreamItem] = []
-                    async with aclosing(make()) as stream:
+                    async with aclosing(make(ends_at - loop.time())) as stream:
                         async for item in stream:
                             made.append(item)
                             if isinstance(item, Finish):

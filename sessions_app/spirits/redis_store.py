@@ -25,7 +25,6 @@ else:
 
 PREFIX = "seance:spirit:"
 LOCK_S = 2.0  # a lock is renewed while its holder lives; one that died is waited for no longer than this
-WAIT_S = 25.0  # longer than an answer may take
 POLL_S = 0.05
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 _RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
@@ -55,7 +54,7 @@ class RedisStore:
 
 
 class RedisLocks:
-    """`cache.Lock`: first among the callers of this process, then among the processes."""
+    """`cache.Lock`: first among the callers of this process, then among the processes. Who waits has the patience."""
 
     def __init__(self, client: Client, lock_s: float = LOCK_S) -> None:
         self._client, self._lock_s = client, lock_s
@@ -81,15 +80,13 @@ class RedisLocks:
             await self._ask(_RENEW, name, token, round(self._lock_s * 1000))
 
     async def _take(self, name: str, token: str) -> bool:
-        deadline = asyncio.get_running_loop().time() + WAIT_S
-        while asyncio.get_running_loop().time() < deadline:
+        while True:
             try:
                 if await self._client.set(name, token, nx=True, px=round(self._lock_s * 1000)):
                     return True
             except _AWAY:
                 return False
             await asyncio.sleep(POLL_S)
-        return False
 
     async def _ask(self, script: str, name: str, *values: Any) -> None:
         try:

@@ -123,7 +123,7 @@ class _Answer:
 
 
 async def _play(
-    provider: SpiritProvider, request: SpiritRequest, answer: _Answer, ends_at: float
+    provider: SpiritProvider, request: SpiritRequest, answer: _Answer, ends_at: float | None
 ) -> AsyncGenerator[StreamItem, None]:
     """One provider's checked items and its `Finish`. The deadline becomes `TimedOut`, surprises `Unavailable`."""
     finish: Finish | None = None
@@ -184,11 +184,12 @@ async def generate_response(
     last: ProviderError = Unavailable("no provider was given")
     for provider in chain:
         answer = _Answer(request, board)
-        # The oracle is the last resort: what the others used up is not taken from it.
-        until = loop.time() + total_s if provider.name == "oracle" else ends_at
-        if until <= loop.time():
-            continue
         began = loop.time()
+        # The oracle is the last resort, and waits for nobody: what the others used up is not taken from it.
+        until = None if provider.name == "oracle" else ends_at
+        if until is not None and until <= began:
+            degraded = degraded or "timeout"
+            continue
         play = _play(provider, request, answer, until)
         try:
             async with aclosing(play):

@@ -255,6 +255,25 @@ async def test_the_same_question_in_two_rooms_at_once_costs_one_call(make_stack:
     assert len(model.bodies) == 1
 
 
+@pytest.mark.once
+async def test_twelve_rooms_that_ask_a_silent_model_the_same_are_all_answered(make_stack: MakeStack) -> None:
+    model = Model().start()
+    stack = make_stack(**{**model.env, "SPIRIT_FIRST_TOKEN_SECONDS": "2"})
+    server = await asyncio.to_thread(stack.server)
+    async with visiting(server) as place:
+        hosts = [(await room_of(place))[1] for _ in range(12)]
+        began = time.monotonic()
+        await asyncio.gather(*(host.say("Why are you silent?") for host in hosts))
+        answers = [(await ends(host))[0] for host in hosts]
+        took = time.monotonic() - began
+    model.stop()
+
+    assert {told.event for told in answers} == {"spirit_response"}
+    assert {(told.data.source, told.data.degraded) for told in answers} == {("oracle", "timeout")}
+    assert took < 4 + 4
+    assert len(model.bodies) <= 3
+
+
 async def test_the_second_model_answers_where_the_first_is_down(make_stack: MakeStack) -> None:
     model = Model().start()
     second = {

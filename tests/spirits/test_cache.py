@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 from msgspec.structs import replace
 
-from sessions_app.spirits.base import BoardLine, Degraded, Finish, Line, StreamItem, Unavailable, VoiceDelta
+from sessions_app.spirits.base import BoardLine, Degraded, Finish, Line, StreamItem, TimedOut, Unavailable, VoiceDelta
 from sessions_app.spirits.cache import AnswerCache, Cached, LocalLocks, MemoryStore, cache_key, ttl_for
 from sessions_app.spirits.personas import load_persona
+from sessions_app.spirits.providers.oracle import OracleProvider
 from sessions_app.spirits.providers.scripted import ScriptedProvider, Step, Wait, saying
 from sessions_app.spirits.service import generate_response
 
@@ -19,7 +21,7 @@ from .helpers import ask, board_of, finish_of, voice_of
 async def through(
     cache: AnswerCache, provider: ScriptedProvider, *, degraded: Degraded | None = None
 ) -> list[StreamItem]:
-    stream = cache.answer("k", lambda: generate_response(ask(), [provider], degraded=degraded))
+    stream = cache.answer("k", lambda _: generate_response(ask(), [provider], degraded=degraded), 20)
     return [item async for item in stream]
 
 
@@ -87,6 +89,44 @@ def test_when_the_maker_goes_away_the_next_one_makes_it() -> None:
 
     assert board_of(items) == ["HERE"]
     assert calls == 2
+
+
+@pytest.mark.parametrize("silence", [[Wait(5)], [Wait(0.1), TimedOut()]])
+def test_twelve_who_ask_a_silent_model_are_all_answered_within_one_deadline(silence: list[Step]) -> None:
+    provider = ScriptedProvider(silence)
+
+    async def one(cache: AnswerCache) -> list[StreamItem]:
+        def make(seconds: float) -> AsyncGenerator[StreamItem, None]:
+            return generate_response(ask(), [provider, OracleProvider()], total_s=seconds)
+
+        return [item async for item in cache.answer("k", make, 0.35)]
+
+    async def run() -> tuple[list[list[StreamItem]], float]:
+        cache, loop = AnswerCache(), asyncio.get_running_loop()
+        began = loop.time()
+        return await asyncio.gather(*(one(cache) for _ in range(12))), loop.time() - began
+
+    answers, took = asyncio.run(run())
+
+    assert [(finish_of(items).source, finish_of(items).degraded) for items in answers] == [("oracle", "timeout")] * 12
+    assert len(provider.requests) < 6
+    assert took < 1.1
+
+
+def test_a_whole_answer_is_waited_for_until_the_deadline_and_not_beyond() -> None:
+    async def run() -> tuple[list[StreamItem], list[StreamItem]]:
+        cache, provider = AnswerCache(), ScriptedProvider([BoardLine("SLOW"), Wait(0.2), VoiceDelta("Look.")])
+        maker = asyncio.ensure_future(through(cache, provider))
+        await asyncio.sleep(0.01)
+        patient = asyncio.ensure_future(through(cache, provider))
+        hasty = cache.answer("k", lambda seconds: generate_response(ask(), [OracleProvider()], total_s=seconds), 0.05)
+        early = [item async for item in hasty]
+        await maker
+        return await patient, early
+
+    patient, early = asyncio.run(run())
+
+    assert (finish_of(patient).source, finish_of(early).source) == ("cache", "oracle")
 
 
 def test_an_answer_expires_and_the_oldest_leave_a_full_store() -> None:

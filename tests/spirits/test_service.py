@@ -106,6 +106,15 @@ def test_an_answer_is_ended_at_the_outer_deadline() -> None:
     assert (voice_of(items), finish_of(items).degraded) == ("One.", "timeout")
 
 
+def test_where_no_time_is_left_only_the_oracle_is_asked() -> None:
+    provider = ScriptedProvider()
+
+    items = collect(generate_response(ask(), [provider, OracleProvider()], total_s=0))
+
+    assert (finish_of(items).source, finish_of(items).degraded) == ("oracle", "timeout")
+    assert provider.requests == []
+
+
 def test_a_flood_stops_at_thirty_words_and_frees_the_provider() -> None:
     provider = ScriptedProvider([BoardLine("WORDS"), *[VoiceDelta("Again it says eight words to the room. ")] * 50])
 

@@ -125,6 +125,7 @@ class AnswerCache:
         self._store = store or MemoryStore()
         self._lock = lock or LocalLocks()
         self._ttl_s = ttl_s
+        self._silent_at = float("-inf")  # when models last let a maker's deadline pass
         self.counts: Counter[str] = Counter()
 
     async def answer(
@@ -132,9 +133,10 @@ class AnswerCache:
     ) -> AsyncGenerator[StreamItem, None]:
         """The items of the stored answer, or those of `make(seconds)`, stored when they are whole. While one caller
         makes an answer, others with the same key wait for it; when it fails or is cancelled, the next one makes it.
-        `seconds` is what the wait has left of `total_s`: nothing for whoever waited in vain."""
+        `seconds` is what the wait has left of `total_s`: nothing for whoever waited in vain, or for silent models."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + total_s
+        began = loop.time()
+        ends_at = began + total_s
         found = await self._store.get(key)
         waited = found is None
         if found is None:
@@ -146,10 +148,14 @@ class AnswerCache:
                 if found is None:
                     self.counts["misses"] += 1
                     made: list[StreamItem] = []
-                    async with aclosing(make(ends_at - loop.time())) as stream:
+                    # Nobody's deadline is spent twice, nor cut so short that a breaker learns nothing from it.
+                    seconds = 0.0 if self._silent_at > began else ends_at - loop.time()
+                    async with aclosing(make(seconds)) as stream:
                         async for item in stream:
                             made.append(item)
                             if isinstance(item, Finish):
+                                if seconds > 0 and item.source == "oracle" and item.degraded == "timeout":
+                                    self._silent_at = loop.time()
                                 await self._keep(key, made)
                             yield item
                     return

@@ -109,8 +109,8 @@ def test_twelve_who_ask_a_silent_model_are_all_answered_within_one_deadline(sile
     answers, took = asyncio.run(run())
 
     assert [(finish_of(items).source, finish_of(items).degraded) for items in answers] == [("oracle", "timeout")] * 12
-    assert len(provider.requests) < 6
-    assert took < 1.1
+    assert len(provider.requests) == 1
+    assert took < 1.0
 
 
 def test_a_whole_answer_is_waited_for_until_the_deadline_and_not_beyond() -> None:

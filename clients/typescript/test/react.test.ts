@@ -25,13 +25,14 @@ after(() => server.stop());
 function mount(sessionId: string) {
   const root = createRoot(window.document.querySelector('#root')!);
   const shown: { seance?: Seance; spelt: string } = { spelt: '' };
-  function Room(options: JoinOptions) {
-    const seance = useSeance(client, sessionId, options);
+  function Room({ id, ...options }: JoinOptions & { id: string | null }) {
+    const seance = useSeance(client, id, options);
     usePlanchette(seance.connection, ({ spelt }) => (shown.spelt = spelt));
     shown.seance = seance;
     return createElement('ol', {}, ...seance.state.messages.map(({ id, text }) => createElement('li', { key: id }, text)));
   }
-  const draw = (options: JoinOptions): void => root.render(createElement(StrictMode, null, createElement(Room, options)));
+  const draw = (options: JoinOptions, id: string | null = sessionId): void =>
+    root.render(createElement(StrictMode, null, createElement(Room, { ...options, id })));
   return { root, shown, draw };
 }
 
@@ -62,5 +63,26 @@ test('the hooks join once, render what happens, follow the board, and leave', as
 
   root.unmount();
   await until(() => bob.state.participants.length === 1, 'the seat is free at once');
+  await bob.leave();
+});
+
+test('a session that was left and is wanted again is joined anew', async () => {
+  const { session } = await client.sessions.create({ name: 'Room', spirit: { mode: 'open', pace: 'brisk' } });
+  const bob = client.connect(session.id, { name: 'Bob' });
+  await bob.ready;
+  const { root, shown, draw } = mount(session.id);
+  draw({ name: 'Ada' });
+  await until(() => shown.seance?.state.status === 'open', 'it is in');
+  const first = shown.seance!.connection;
+
+  draw({ name: 'Ada' }, null);
+  await until(() => shown.seance!.connection === null && bob.state.participants.length === 1, 'it has left');
+  draw({ name: 'Ada' });
+  await until(() => shown.seance!.state.status === 'open', 'it is in again');
+  assert.notEqual(shown.seance!.connection, first);
+  assert.equal(bob.state.participants.length, 2);
+
+  root.unmount();
+  await until(() => bob.state.participants.length === 1, 'the seat is free again');
   await bob.leave();
 });

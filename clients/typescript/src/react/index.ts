@@ -47,7 +47,10 @@ export function useSeance(client: SeanceClient, sessionId: string | null, option
     const mine = left && isSame ? left.connection : client.connect(sessionId, latest.current);
     setConnection(mine);
     return () => {
-      const timer = setTimeout(() => void mine.leave(), 0);
+      const timer = setTimeout(() => {
+        if (leaving.current?.connection === mine) leaving.current = null; // from here on nobody can take it over
+        void mine.leave();
+      }, 0);
       leaving.current = { key, connection: mine, timer };
     };
   }, [client, sessionId, name, role, userId]);

@@ -187,14 +187,21 @@ export class Connection {
     return Promise.race([this.#command('end_session', {}), done]).finally(stop);
   }
 
-  /** Give the seat back and close. What waits in the outbox rejects; wait for its promises first. */
+  /**
+   * Give the seat back and close. Resolves when the server has closed, or 2 s later without it. What waits in the outbox
+   * rejects; wait for its promises first.
+   */
   async leave(): Promise<void> {
     if (this.state.status === 'open') {
-      const closed = new Promise<void>((resolve) => this.on('disconnected', () => resolve()));
+      let end = (): void => undefined;
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      // A close from here, by the timer or by somebody else meanwhile, is no `disconnected`.
+      const stops = [this.on('disconnected', end), this.on('closed', end)];
       this.#line.send('leave_session', {});
       const timer = this.#platform.setTimeout(() => this.close(), LEAVE_MS);
-      await closed;
+      await ended;
       this.#platform.clearTimeout(timer);
+      for (const stop of stops) stop();
     }
     this.close();
   }

@@ -352,6 +352,32 @@ test('a command that is never answered rejects, on a line that lives', async () 
   await assert.rejects(later, { code: 'FORBIDDEN' });
 });
 
+test('leaving ends when the server closes, after two seconds without it, and by a close meanwhile', async () => {
+  const leaving = async () => {
+    const { connection, platform } = await joined(0);
+    let isDone = false;
+    void connection.leave().then(() => (isDone = true));
+    assert.equal(FakeSocket.last.of('leave_session').length, 1);
+    return { connection, platform, isDone: () => isDone };
+  };
+
+  const heard = await leaving();
+  FakeSocket.last.end(1000);
+  await settle();
+  assert.deepEqual([heard.isDone(), heard.connection.state.status], [true, 'closed']);
+
+  const unheard = await leaving();
+  await unheard.platform.advance(1_999);
+  assert.deepEqual([unheard.isDone(), unheard.connection.state.status], [false, 'open']);
+  await unheard.platform.advance(1);
+  assert.deepEqual([unheard.isDone(), unheard.connection.state.status], [true, 'closed']);
+
+  const closed = await leaving();
+  closed.connection.close();
+  await settle();
+  assert.deepEqual([closed.isDone(), closed.connection.state.status], [true, 'closed']);
+});
+
 test('typing is told every three seconds at most', async () => {
   const { connection, platform } = await joined(0);
   for (let i = 0; i < 10; i += 1) {

@@ -55,11 +55,14 @@ class CappedPaginator(_Paginator):
         return Page(rows.filter(pk__in=ids), number, self)
 
 
-def latest(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Those of the rows that are among the latest LATEST of their table, whose ids grow."""
-    ids = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True)
+def latest(rows: QuerySet[Any], through: str = "") -> QuerySet[Any]:
+    """Those of the rows that are among the latest LATEST of their table, whose ids grow; or which point, with their
+    column `through`, to one of the latest of another."""
+    name = through or "pk"
+    model = rows.model._meta.get_field(name).related_model if through else rows.model
+    ids = model._default_manager.order_by("-pk").values_list("pk", flat=True)
     edge = ids[LATEST : LATEST + 1].first()
-    return rows if edge is None else rows.filter(pk__gt=edge)
+    return rows if edge is None else rows.filter(**{f"{name}__gt": edge})
 
 
 def first_id(at: datetime) -> UUID:

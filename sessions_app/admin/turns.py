@@ -1,6 +1,7 @@
 """sessions_app, the admins' room: the log's events and the spirit's turns, to be read."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -9,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import ReadOnlyAdmin, link, short
 from sessions_app.admin.lists import LATEST, LatestValues, SinceFilter, latest
-from sessions_app.models import Event, Message, SpiritTurn
+from sessions_app.models import Event, Session, SpiritTurn
 
 
 @admin.register(Event)
@@ -52,9 +53,9 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
         f"A part of the question, among the latest {LATEST:,} messages; "
         "or the whole id of a turn, a session or an asker."
     )
+    list_per_page = 40  # each cell costs as much as a small query, and no list has as many columns
     is_log = True
     place = "number"
-    id_lookups = ("pk", "session_id", "asker_id")
     ordering = ("-id",)
     fields = (
         "id", "session_link", "number", "asker_link", "question", "state", "code", "attempt", "lease_until",
@@ -68,7 +69,16 @@ class SpiritTurnAdmin(ReadOnlyAdmin[SpiritTurn]):
 
     def window(self, queryset: QuerySet[SpiritTurn]) -> QuerySet[SpiritTurn]:
         """Those whose question is among the latest messages; without the second bound all turns would be looked at."""
-        return latest(queryset).filter(message__in=latest(Message.objects.all()))
+        return latest(latest(queryset), through="message_id")
+
+    def looked_up(self, queryset: QuerySet[SpiritTurn], wanted: UUID) -> QuerySet[SpiritTurn]:
+        """A turn, all of a session, or all that somebody asked. Whichever it is asked for at once, PostgreSQL may look
+        for them among all, the latest first."""
+        if (found := queryset.filter(pk=wanted)).exists():
+            return found
+        if Session.objects.filter(pk=wanted).exists():
+            return queryset.filter(session=wanted).order_by("session", "-number")
+        return queryset.filter(asker=wanted)
 
     @admin.display(description="session")
     def session_link(self, row: SpiritTurn) -> SafeString:

@@ -7,6 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
 WIDTH, HEIGHT = 640, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, 6, 8, 24
 _INNER, _TALL = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -47,6 +50,11 @@ class Drawn(NamedTuple):
     bars: list[Bar]
     path: str
 
+    @property
+    def rects(self) -> SafeString:
+        """The bars: a page has hundreds, and in a template each of their numbers is a node of its own."""
+        return format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}"/>', self.bars)
+
 
 class Chart(NamedTuple):
     """What the template draws; `rows` is the same as a table: a label, and a text for each series."""
@@ -61,6 +69,12 @@ class Chart(NamedTuple):
     left: int = LEFT
     right: int = WIDTH - RIGHT
     base: int = HEIGHT - BOTTOM
+
+    @property
+    def table(self) -> SafeString:
+        """The rows of the table's body; see `rects`."""
+        cells = ((label, format_html_join("", '<td class="number">{}</td>', zip(texts))) for label, texts in self.rows)
+        return format_html_join("", '<tr><th scope="row">{}</th>{}</tr>', cells)
 
 
 def chart(title: str, labels: Sequence[str], series: Sequence[Series], *, unit: str = "", least: float = 1) -> Chart:

@@ -102,6 +102,24 @@ def test_what_was_made_since_is_told_by_the_ids(admin: Client, session: Session,
     assert len(found(admin, MESSAGES, **({"since": since} if since else {}))) == count
 
 
+def test_a_whole_id_finds_a_question_all_of_a_session_or_all_that_somebody_asked(
+    admin: Client, session: Session, host: User
+) -> None:
+    guest, other = User.objects.create(name="Bo", is_guest=True), Session.objects.create(name="Elsewhere", host=host)
+    asked = [
+        SpiritTurn.objects.create(
+            session=room, number=number, asker=asker, state="failed",
+            message=Message.objects.create(session=room, seq=number, user=asker, text="Who?"),
+        )
+        for room, number, asker in ((session, 1, host), (session, 2, guest), (other, 1, guest))
+    ]  # fmt: skip
+
+    assert found(admin, TURNS, q=asked[0].pk) == [asked[0]]
+    assert found(admin, TURNS, q=session.pk) == [asked[1], asked[0]]
+    assert found(admin, TURNS, q=guest.pk) == [asked[2], asked[1]]
+    assert found(admin, TURNS, q=asked[0].message_id) == []
+
+
 def test_values_to_filter_by_are_those_of_the_latest_rows(admin: Client, say: Callable[[str], Message]) -> None:
     sources = ["ancient", "oracle", "oracle", "model", "cache"]
     for number, source in enumerate(sources):

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from realtime import handlers, measures, metrics, process, protocol
 from realtime.batching import Batches
-from realtime.middleware import SUBPROTOCOL, Arrival, arrive, origin_allowed
+from realtime.middleware import SUBPROTOCOL, Arrival, arrive
 from realtime.outlet import CLOSE, EXTENSION, Outlet, QueueOutlet, Receive, Send, framed
 from realtime.protocol import BadFrame, Command
 from realtime.room import Room, Socket
@@ -95,10 +95,6 @@ class SeanceConsumer(AsyncConsumer):
         message = await self._receive()
         if message["type"] != "websocket.connect":
             return GOING_AWAY
-        if not origin_allowed(self.scope):
-            log.info("ws_refused", reason="origin")
-            await self._send({"type": "websocket.close", "code": UNAUTHORIZED})  # before the accept: HTTP 403
-            return UNAUTHORIZED
         arrival = arrive(self.scope)
         self.scope["headers"].clear()  # all that they say is in it, and they would stay as long as the socket
         await self._send({"type": "websocket.accept", "subprotocol": arrival.subprotocol})

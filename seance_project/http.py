@@ -23,8 +23,8 @@ from realtime.middleware import header
 from seance_project.middleware import request_id_of
 from sessions_app import spans
 from sessions_app.api.envelope import JSON, encode, failure, failure_headers
-from sessions_app.api.stream import DRAIN_RETRY_MS, EventsResponse
-from sessions_app.errors import Code, SeanceError, invalid
+from sessions_app.api.stream import EventsResponse
+from sessions_app.errors import SeanceError, invalid
 from sessions_app.selectors.streams import Opening
 
 Message = dict[str, Any]
@@ -132,13 +132,12 @@ def _close(response: Any) -> None:
         response.close()
 
 
-async def turn_away(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Refuse the handshake of a socket while the server drains, as 503: a proxy then asks the next server."""
+async def turn_away(scope: dict[str, Any], receive: Receive, send: Send, refused: SeanceError) -> None:
+    """Refuse the handshake of a socket as any request would be; a server that cannot (daphne) answers a bare 403."""
     await receive()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
-    refused = SeanceError(Code.UNAVAILABLE, retry_after_ms=DRAIN_RETRY_MS)
     told = [*_told(refused), (b"x-request-id", request_id_of(header(scope, b"x-request-id")).encode())]
     await send({"type": "websocket.http.response.start", "status": refused.status, "headers": told})
     await send({"type": "websocket.http.response.body", "body": encode(failure(refused))})

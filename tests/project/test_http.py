@@ -1,4 +1,4 @@
-"""Tests of seance_project/http.py: the handshake that a server refuses while it drains, and who calls."""
+"""Tests of seance_project/http.py: the handshake that a server refuses, and who calls."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from seance_project.http import environ, turn_away
+from sessions_app.errors import Code, SeanceError
 
 
 async def refused(extensions: dict[str, Any]) -> list[dict[str, Any]]:
@@ -19,7 +20,8 @@ async def refused(extensions: dict[str, Any]) -> list[dict[str, Any]]:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await turn_away({"headers": [(b"x-request-id", b"mine.1")], "extensions": extensions}, receive, send)
+    scope = {"headers": [(b"x-request-id", b"mine.1")], "extensions": extensions}
+    await turn_away(scope, receive, send, SeanceError(Code.UNAVAILABLE, retry_after_ms=1500))
     return sent
 
 

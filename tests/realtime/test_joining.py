@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 from uuid import UUID
@@ -312,9 +313,23 @@ async def test_a_foreign_origin_is_refused_at_the_handshake(origin: str, quick: 
     room = quick.server.create_session()
 
     with pytest.raises(InvalidStatus) as caught:
-        await quick.connect(room.id, origin=origin)
+        await quick.connect(room.id, origin=origin, headers={"X-Request-ID": "mine.1"})
 
-    assert caught.value.response.status_code == 403
+    assert told_at_the_handshake(caught.value) == (403, "FORBIDDEN", "mine.1")
+
+
+@pytest.mark.parametrize("path", ["", "x/y"])
+async def test_an_address_below_ws_that_is_none_is_refused_at_the_handshake(path: str, quick: Place) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        await quick.connect(path, headers={"X-Request-ID": "mine.1"})
+
+    assert told_at_the_handshake(caught.value) == (404, "NOT_FOUND", "mine.1")
+
+
+def told_at_the_handshake(refused: InvalidStatus) -> tuple[int, str, str]:
+    """Status, code, and the id of the request."""
+    answer = refused.response
+    return answer.status_code, json.loads(answer.body)["error"]["code"], answer.headers["X-Request-ID"]
 
 
 async def test_a_cookie_without_an_origin_is_refused_at_the_handshake(quick: Place) -> None:

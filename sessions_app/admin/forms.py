@@ -73,8 +73,15 @@ class SessionForm(_SessionForm):
         return wanted
 
 
+AS_READ = ("name", "email", "is_active", "is_staff", "is_superuser")
+
+
 class UserForm(_UserForm):
-    """A person. A guest has no address; an account keeps one, in lower case."""
+    """A person. A guest has no address; an account keeps one, in lower case.
+
+    What was changed is told by what the page showed: one that was open while somebody was renamed, banned or erased
+    must not bring back what had been.
+    """
 
     class Meta:
         model = User
@@ -82,6 +89,8 @@ class UserForm(_UserForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & set(AS_READ):
+            self.fields[name].show_hidden_initial = True
         if "user_permissions" in self.fields:
             # Their names need the content type, and nobody is given rights over tokens.
             rights = Permission.objects.exclude(content_type__model="refreshtoken").select_related("content_type")

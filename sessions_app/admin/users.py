@@ -10,7 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from sessions_app.admin.base import SeanceAdmin, actor, link, row_of
-from sessions_app.admin.forms import AccountForm, UserForm
+from sessions_app.admin.forms import AS_READ, AccountForm, UserForm
+from sessions_app.errors import Code, SeanceError
 from sessions_app.models import Act, User
 from sessions_app.services.audit import record
 from sessions_app.services.bans import ban, sign_out, unban
@@ -87,16 +88,21 @@ class UserAdmin(_UserAdmin):
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save, and write it down; a ban and its end are the service's."""
-        wanted, is_other = obj.is_active, change and "is_active" in form.changed_data
-        if is_other:
-            obj.is_active = not wanted
-        super().save_model(request, obj, form, change)
-        if changed := [name for name in form.changed_data if name != "is_active" and not name.startswith("password")]:
+        """Save what was changed here, and write it down; a ban and its end are the service's.
+
+        Nothing else of the row is written: a password may be another by now, and its person erased.
+        """
+        changed = [name for name in form.changed_data if name != "is_active" and not name.startswith("password")]
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif columns := {name: getattr(obj, name) for name in changed if name in AS_READ}:
+            as_read = User.objects.filter(pk=obj.pk, is_guest=obj.is_guest, is_active=form.initial["is_active"])
+            if not as_read.update(**columns):
+                raise SeanceError(Code.FORBIDDEN, "This person is not the same any more. Look again.")
+        if changed:
             record(Act.UPDATE_USER, actor=actor(request), target=obj.pk, fields=changed)
-        if is_other:
-            (unban if wanted else ban)(actor=actor(request), user_id=obj.pk)
-            obj.is_active = wanted
+        if change and "is_active" in form.changed_data:
+            (unban if obj.is_active else ban)(actor=actor(request), user_id=obj.pk)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Set a password; whoever came in with the old one must come in again."""

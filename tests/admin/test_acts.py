@@ -12,8 +12,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.admin.forms import UserForm
 from sessions_app.models import Connection, Event, Message, Participant, RefreshToken, ServerProcess, Session, User
-from sessions_app.services.accounts import access_token, issue_tokens, login
+from sessions_app.services.accounts import access_token, change_password, issue_tokens, login
 from sessions_app.services.departures import erase
 from sessions_app.services.messages import Draft, post_message
 from sessions_app.services.sessions import end_session
@@ -185,8 +186,12 @@ def test_a_wrong_account_is_not_added(admin: Client, account: User, field: str, 
 
 
 def user_form(user: User, **changes: Any) -> dict[str, Any]:
+    """The form of a person as the page shows it, and as it comes back."""
     form = {"name": user.name, "email": user.email or "", "is_active": "on", **changes}
-    return {key: value for key, value in form.items() if value is not None}
+    shown = {f"initial-{name}": getattr(user, name) for name in ("name", "is_active", "is_staff", "is_superuser")}
+    return (
+        {key: value for key, value in form.items() if value is not None} | shown | {"initial-email": user.email or ""}
+    )
 
 
 def test_a_ban_closes_the_sockets_and_ends_the_tokens(admin: Client, account: User, socket: Connection) -> None:
@@ -260,6 +265,49 @@ def test_a_guest_gets_neither_address_nor_password_nor_rights(admin: Client, hos
     assert changed.status_code == 302
     assert (host.email, host.is_staff, host.password) == (None, False, "")
     assert refused.status_code == 403
+
+
+def test_a_page_that_was_open_meanwhile_brings_nobody_back(admin: Client, account: User, session: Session) -> None:
+    page = f"{USERS}{account.pk}/change/"
+    shown = admin.get(page).content.decode()
+    before = user_form(account)
+    erase(actor=account)
+
+    response = admin.post(page, before)
+
+    account.refresh_from_db()
+    assert all(f'name="initial-{name}"' in shown for name in ("name", "email", "is_active", "is_staff", "is_superuser"))
+    assert response.status_code == 302
+    assert (account.name, account.email, account.is_active, account.is_guest) == ("Someone", None, False, True)
+
+
+def test_another_name_undoes_no_new_password(admin: Client, account: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(form: UserForm) -> str:
+        person = User.objects.get(pk=account.pk)
+        change_password(actor=person, current="correct horse battery", password="a new planchette")
+        return "Anna"
+
+    monkeypatch.setattr(UserForm, "clean_name", meanwhile)
+    admin.post(f"{USERS}{account.pk}/change/", user_form(account, name="Anna"))
+
+    account.refresh_from_db()
+    assert login(email="ana@example.org", password="a new planchette").name == "Anna"
+    assert account.token_version == 1
+
+
+def test_nobody_is_named_who_is_erased_while_the_form_is_read(
+    admin: Client, account: User, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(form: UserForm) -> str:
+        erase(actor=User.objects.get(pk=account.pk))
+        return "Anna"
+
+    monkeypatch.setattr(UserForm, "clean_name", meanwhile)
+    response = admin.post(f"{USERS}{account.pk}/change/", user_form(account, name="Anna"), follow=True)
+
+    account.refresh_from_db()
+    assert account.name == "Ana"  # what was done meanwhile is undone with the rest, being of one transaction here
+    assert "not the same any more" in response.content.decode()
 
 
 def test_nobody_is_deleted_here(admin: Client, account: User) -> None:

@@ -12,7 +12,7 @@ PAGE = "/admin/sessions_app/auditentry/"
 
 def test_a_ban_and_its_end_in_the_admin_are_written_down(admin: Client, admin_user: User, host: User) -> None:
     admin.post("/admin/sessions_app/user/", {"action": "ban", "_selected_action": [str(host.pk)]})
-    form = {"name": host.name, "is_active": "on"}
+    form = {"name": host.name, "initial-name": host.name, "is_active": "on", "initial-is_active": "False"}
     admin.post(f"/admin/sessions_app/user/{host.pk}/change/", form)
 
     host.refresh_from_db()
@@ -23,7 +23,8 @@ def test_a_ban_and_its_end_in_the_admin_are_written_down(admin: Client, admin_us
 
 def test_other_rights_are_written_down_by_the_names_of_the_fields(admin: Client, admin_user: User) -> None:
     account = User.objects.create_user("ana@example.org", None, name="Ana")
-    body = {"name": "Ana", "email": "ana@example.org", "is_active": "on", "is_staff": "on"}
+    body = {"name": "Ana", "email": "ana@example.org", "is_active": "on"}
+    body |= {f"initial-{name}": value for name, value in body.items()} | {"is_staff": "on"}
 
     assert admin.post(f"/admin/sessions_app/user/{account.pk}/change/", body).status_code == 302
 

@@ -137,6 +137,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
+        if self.close_sent:  # also by an answer of HTTP, after which uvicorn would miss the handshake, in a line each
+            self.handshake_complete = True
         if self.handshake_complete and self.request is not None:  # which nobody needs any more, and are 3 KB
             self.request.headers.clear()  # the parser, which goes on, has a hold of it
             self.request, self.response = cast(Any, None), cast(Any, None)

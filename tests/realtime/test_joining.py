@@ -316,6 +316,8 @@ async def test_a_foreign_origin_is_refused_at_the_handshake(origin: str, quick: 
         await quick.connect(room.id, origin=origin, headers={"X-Request-ID": "mine.1"})
 
     assert told_at_the_handshake(caught.value) == (403, "FORBIDDEN", "mine.1")
+    await asyncio.sleep(0.1)  # until the server has nothing more to say of it
+    assert "without completing handshake" not in quick.server.said()
 
 
 @pytest.mark.parametrize("path", ["", "x/y"])
@@ -324,6 +326,8 @@ async def test_an_address_below_ws_that_is_none_is_refused_at_the_handshake(path
         await quick.connect(path, headers={"X-Request-ID": "mine.1"})
 
     assert told_at_the_handshake(caught.value) == (404, "NOT_FOUND", "mine.1")
+    await asyncio.sleep(0.1)  # until the server has nothing more to say of it
+    assert "without completing handshake" not in quick.server.said()
 
 
 def told_at_the_handshake(refused: InvalidStatus) -> tuple[int, str, str]:

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from realtime import traffic
@@ -48,6 +50,8 @@ class Http:
     def __init__(self, stream: Stream) -> None:
         self._handler = get_wsgi_application()
         self._stream = stream
+        for signal in (request_started, request_finished):  # the bridge looks after its threads' connections
+            signal.disconnect(close_old_connections)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send, bridge: Bridge) -> None:
         """Answer one request in a thread of `bridge`; whatever is logged or traced meanwhile has its ids."""

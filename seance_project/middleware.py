@@ -1,4 +1,4 @@
-"""seance_project: each HTTP request gets an id and one log line, each answer its content security policy."""
+"""seance_project: each HTTP request gets an id and one log line, each answer its policies; and what only some need."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import cast
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from corsheaders.middleware import CorsMiddleware
 from csp.constants import HEADER
 from csp.middleware import CheckableLazyObject, CSPMiddleware
 from csp.utils import build_policy
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 log = structlog.get_logger("seance.http")
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
@@ -39,43 +43,18 @@ def known_user_id(request: HttpRequest) -> str | None:
 
 
 class RequestMiddleware:
-    """Sync or async as its neighbours are, so that it never costs a thread hop.
+    """A line in the log for each request, whose id goes out as `X-Request-ID`.
 
-    While the request runs, its id is in the context of every log line and in `request.request_id`; it goes out as
-    `X-Request-ID`. The query string is not logged: people put tokens there.
+    `http.py` puts the id into each line of the request, this one too. The query string is not logged: people put tokens
+    there.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest) -> Answer:
-        if self.is_async:
-            return self._async(request)
-        begun, request_id = self._begin(request)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = cast(HttpResponseBase, self.get_response(request))
-            return self._end(request, response, begun, request_id)
-
-    async def _async(self, request: HttpRequest) -> HttpResponseBase:
-        begun, request_id = self._begin(request)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
-            return self._end(request, response, begun, request_id)
-
-    @staticmethod
-    def _begin(request: HttpRequest) -> tuple[float, str]:
-        request_id = request_id_of(request.META.get("HTTP_X_REQUEST_ID"))
-        request.request_id = request_id  # type: ignore[attr-defined]
-        return time.perf_counter(), request_id
-
-    @staticmethod
-    def _end(request: HttpRequest, response: HttpResponseBase, begun: float, request_id: str) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began, request_id = time.perf_counter(), request_id_of(request.META.get("HTTP_X_REQUEST_ID"))
+        response = self.get_response(request)
         response["X-Request-ID"] = request_id
         user_id = known_user_id(request)
         who = {"user_id": user_id} if user_id else {}
@@ -85,7 +64,7 @@ class RequestMiddleware:
             method=request.method,
             path=request.path,
             status=response.status_code,
-            duration_ms=round((time.perf_counter() - begun) * 1000, 1),
+            duration_ms=round((time.perf_counter() - began) * 1000, 1),
             **who,
         )
         return response
@@ -95,7 +74,7 @@ class PolicyMiddleware(CSPMiddleware):
     """django-csp builds the same policy for every answer anew, and another one that is only reported; here what no view
     has changed is built once: of a `POST` of a session that was the twentieth part."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         super().__init__(get_response)
         self.policy = build_policy()
 
@@ -108,3 +87,38 @@ class PolicyMiddleware(CSPMiddleware):
         # Who asks for a nonce now would have one that the header does not know: they are told.
         request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
         return response
+
+
+class OriginMiddleware(CorsMiddleware):
+    """django-cors-headers reads all headers of a request before it knows that it is of no page: the thirtieth part of
+    what reading a session costs."""
+
+    def add_response_headers(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """What the request's `Origin` may do with the answer."""
+        if "HTTP_ORIGIN" in request.META:
+            return super().add_response_headers(request, response)
+        patch_vary_headers(response, ("origin",))
+        return response
+
+
+class _OfAdmin:
+    """Only the admin's pages have a Django session: for anything else, what belongs to that is a tenth of a request."""
+
+    get_response: Callable[[HttpRequest], Answer]
+
+    def __call__(self, request: HttpRequest) -> Answer:
+        if request.path_info.startswith("/admin/"):
+            return super().__call__(request)  # type: ignore[misc, no-any-return]
+        return self.get_response(request)
+
+
+class AdminSessionMiddleware(_OfAdmin, SessionMiddleware):
+    """Django's, for the admin."""
+
+
+class AdminAuthenticationMiddleware(_OfAdmin, AuthenticationMiddleware):
+    """Django's, for the admin."""
+
+
+class AdminMessageMiddleware(_OfAdmin, MessageMiddleware):
+    """Django's, for the admin."""

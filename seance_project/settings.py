@@ -46,18 +46,17 @@ INSTALLED_APPS = [
     "realtime",
 ]
 
-# All of these run in one thread: a middleware that is only sync or only async costs every request a thread hop.
-# Static files are served before Django is reached, by static.py.
+# All of these are sync, in the thread that http.py runs the request in. Static files are served before, by static.py.
 MIDDLEWARE = [
     "seance_project.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "seance_project.middleware.PolicyMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "seance_project.middleware.OriginMiddleware",
+    "seance_project.middleware.AdminSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "seance_project.middleware.AdminAuthenticationMiddleware",
+    "seance_project.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import structlog
-from asgiref.sync import iscoroutinefunction
+from corsheaders.middleware import CorsMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.test import RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.utils.functional import SimpleLazyObject
 from structlog.testing import capture_logs
 
-from seance_project.middleware import RequestMiddleware, known_user_id
+from seance_project.middleware import OriginMiddleware, RequestMiddleware, known_user_id
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def lines() -> Iterator[list[Any]]:
 
 def respond(request: HttpRequest, status: int = 200) -> HttpResponseBase:
     middleware = RequestMiddleware(lambda _request: HttpResponse(status=status))
-    return cast(HttpResponseBase, middleware(request))
+    return middleware(request)
 
 
 @pytest.mark.parametrize("given", ["abc", "A.b_c-9", "x" * 64])
@@ -48,19 +46,6 @@ def test_any_other_request_id_is_replaced(given: str | None, lines: list[Any]) -
     assert first.isalnum()
 
 
-def test_the_id_is_in_the_context_during_the_request_and_gone_after_it(lines: list[Any]) -> None:
-    seen: list[Any] = []
-
-    def view(request: HttpRequest) -> HttpResponse:
-        seen.append((structlog.contextvars.get_contextvars(), request.request_id))  # type: ignore[attr-defined]
-        return HttpResponse()
-
-    RequestMiddleware(view)(RequestFactory().get("/", headers={"X-Request-ID": "r1"}))
-
-    assert seen == [({"request_id": "r1"}, "r1")]
-    assert structlog.contextvars.get_contextvars() == {}
-
-
 def test_one_line_tells_of_the_request_without_its_query(lines: list[Any]) -> None:
     respond(RequestFactory().post("/api/sessions?token=hunter2"), status=201)
 
@@ -78,24 +63,6 @@ def test_a_server_error_is_an_error_line(lines: list[Any]) -> None:
     assert lines[0]["log_level"] == "error"
 
 
-def test_an_async_neighbour_is_awaited(lines: list[Any]) -> None:
-    async def view(_request: HttpRequest) -> HttpResponse:
-        return HttpResponse(status=204)
-
-    middleware = RequestMiddleware(view)
-    assert iscoroutinefunction(middleware)
-
-    async def call() -> HttpResponseBase:
-        return await cast(
-            Awaitable[HttpResponseBase], middleware(RequestFactory().get("/", headers={"X-Request-ID": "r2"}))
-        )
-
-    response = asyncio.run(call())
-
-    assert response["X-Request-ID"] == "r2"
-    assert lines[0]["status"] == 204
-
-
 def test_a_known_user_is_named_and_an_unknown_one_is_not_looked_up() -> None:
     def lookup() -> Any:
         raise AssertionError("a query for a log line")
@@ -108,3 +75,35 @@ def test_a_known_user_is_named_and_an_unknown_one_is_not_looked_up() -> None:
     assert known_user_id(request) == "7"
     request.user = cast(Any, SimpleNamespace(pk="u1"))
     assert known_user_id(request) == "u1"
+
+
+ASKED: list[dict[str, str]] = [
+    {},
+    {"Origin": "https://front.example"},
+    {"Origin": "https://elsewhere.example"},
+    {"Origin": ""},
+]
+
+
+@pytest.mark.parametrize("headers", ASKED, ids=["no page", "ours", "another", "empty"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+@override_settings(CORS_ALLOWED_ORIGINS=["https://front.example"])
+def test_the_answer_to_an_origin_is_that_of_django_cors_headers(method: str, headers: dict[str, str]) -> None:
+    def answer(kind: type[CorsMiddleware]) -> dict[str, str]:
+        asked = {**headers, "Access-Control-Request-Method": "POST"} if method == "OPTIONS" else headers
+        request = RequestFactory().generic(method, "/api/sessions", headers=asked)
+        told = cast(HttpResponse, kind(lambda _request: HttpResponse())(request))
+        return dict(told.items())
+
+    ours = answer(OriginMiddleware)
+
+    assert ours == answer(CorsMiddleware)
+    assert ours["Vary"] == "origin"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "has_session"), [("/admin/login/", True), ("/api/sessions", False), ("/docs", False)])
+def test_only_the_admin_has_a_session_of_django_s(client: Client, path: str, has_session: bool) -> None:
+    request = cast(Any, client.get(path)).wsgi_request
+
+    assert [hasattr(request, name) for name in ("session", "_messages")] == [has_session] * 2

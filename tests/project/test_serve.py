@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
@@ -41,12 +42,22 @@ def request(port: int, path: str, **headers: str) -> http.client.HTTPResponse:
     return response
 
 
+def open_session(port: int, body: list[bytes]) -> Any:
+    """What a server answers to a body that comes in pieces."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/api/sessions", iter(body), {"Content-Type": "application/json"})
+    told = json.loads(connection.getresponse().read())
+    connection.close()
+    return told
+
+
 def test_it_serves_refuses_a_second_one_and_ends_well(served_var: Path) -> None:
     env, port = environment(served_var), free_port()
 
     with serving(env=env, port=port) as process:
         static = request(port, "/static/admin/css/base.css")
         unknown = request(port, "/no/such/path", **{"X-Request-ID": "abc.1"})
+        in_pieces = open_session(port, [b'{"name": ', b'"Tea"}'])
         second = manage("serve", "--port", str(free_port()), env=env)
         reloading = manage("runserver", "--noreload", str(free_port()), env=env)
         code, out, err = stop(process)
@@ -57,6 +68,7 @@ def test_it_serves_refuses_a_second_one_and_ends_well(served_var: Path) -> None:
     assert unknown.status == 404
     assert unknown.headers["X-Request-ID"] == "abc.1"
     assert "server" not in unknown.headers
+    assert in_pieces["data"]["name"] == "Tea", "a body of unannounced length is a body"
     for other in (second, reloading):
         assert other.returncode != 0
         assert f"(pid {process.pid}) already serves this database" in other.stderr
@@ -72,14 +84,15 @@ def test_ctrl_c_ends_production_well_and_its_log_is_json(served_var: Path) -> No
     env, port = environment(served_var, **PRODUCTION), free_port()
 
     with serving(env=env, port=port) as process:
-        request(port, "/no/such/path", Host="localhost")
+        request(port, "/no/such/path", Host="localhost", **{"X-Request-ID": "abc.2"})
         code, out, err = stop(process, signal.SIGINT)
 
     events = [json.loads(line) for line in err.splitlines()]
     assert code == 0
     assert out == ""
     assert f"http://127.0.0.1:{port}" in [event.get("url") for event in events if event["event"] == "listening"]
-    assert [event["status"] for event in events if event["event"] == "request"] == [404]
+    lines = [(event["status"], event["request_id"]) for event in events if event["event"] == "request"]
+    assert lines == [(404, "abc.2")]
 
 
 def test_a_killed_server_leaves_no_lock_behind(served_var: Path) -> None:

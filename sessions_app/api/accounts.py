@@ -1,9 +1,9 @@
 """sessions_app/api, the REST door: guests, accounts, tokens, and oneself."""
 
 from django.conf import settings
+from django.http import HttpResponse
 from msgspec import UNSET
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events, limits, policies
 from sessions_app.api import cookies
@@ -46,7 +46,7 @@ class Auth(Entrance):
         "createGuest", "auth", "Come in as a guest", answers={201: SIGNED_IN}, body=NewGuest, errors=[Code.FORBIDDEN],
         parameters=[TRANSPORT],
     )  # fmt: skip
-    def guest(self, request: Request) -> Response:
+    def guest(self, request: Request) -> HttpResponse:
         """A person without an account, while the server lets guests in."""
         return self.signed_in(services.enter_as_guest(name=read(NewGuest, request.data).name), status=201)
 
@@ -54,7 +54,7 @@ class Auth(Entrance):
         "register", "auth", "Make an account", answers={201: SIGNED_IN, 202: SENT}, body=Register,
         parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def register(self, request: Request) -> Response:
+    def register(self, request: Request) -> HttpResponse:
         """201 with tokens; where addresses are verified always the same 202, and a mail tells the owner what to do."""
         values = read(Register, request.data)
         given = {"email": values.email, "password": values.password, "name": values.name}
@@ -68,7 +68,7 @@ class Auth(Entrance):
         "verifyAddress", "auth", "Finish making an account", answers={200: SIGNED_IN}, body=VerifyInput,
         parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def verify(self, request: Request) -> Response:
+    def verify(self, request: Request) -> HttpResponse:
         """With the token of the mail; it is good for a day, and once."""
         return self.signed_in(services.finish_registration(token=read(VerifyInput, request.data).token))
 
@@ -76,7 +76,7 @@ class Auth(Entrance):
         "logIn", "auth", "Come in with an account", answers={200: SIGNED_IN}, body=Credentials,
         parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def token(self, request: Request) -> Response:
+    def token(self, request: Request) -> HttpResponse:
         """The same 401 for an unknown address and a wrong password."""
         values = read(Credentials, request.data)
         account = _account(values.email)
@@ -88,7 +88,7 @@ class Auth(Entrance):
     @operation(
         "requestPasswordReset", "auth", "Ask for a new password", answers={202: RESET}, body=EmailInput,
     )  # fmt: skip
-    def reset(self, request: Request) -> Response:
+    def reset(self, request: Request) -> HttpResponse:
         """Always the same 202, and a mail to the address, which tells its owner what to do."""
         email = read(EmailInput, request.data).email
         limits.hit("mails", _account(email))
@@ -99,7 +99,7 @@ class Auth(Entrance):
         "resetPassword", "auth", "Set a new password", answers={200: SIGNED_IN}, body=NewPassword,
         parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def set_password(self, request: Request) -> Response:
+    def set_password(self, request: Request) -> HttpResponse:
         """With the token of the mail; it is good for an hour, and once. Whoever came in before must come in anew."""
         values = read(NewPassword, request.data)
         return self.signed_in(services.finish_reset(token=values.token, password=values.password))
@@ -108,7 +108,7 @@ class Auth(Entrance):
         "refreshToken", "auth", "Get the next tokens", answers={200: SIGNED_IN}, body=RefreshInput,
         parameters=[TRANSPORT], errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def refresh(self, request: Request) -> Response:
+    def refresh(self, request: Request) -> HttpResponse:
         """A refresh token works once; used again it revokes all that came of it."""
         meta = request.META
         # Tabs share the connections of their browser, and everybody those of a proxy.
@@ -125,7 +125,7 @@ class Auth(Entrance):
         "revokeToken", "auth", "Log out", answers={200: REVOKED}, body=RefreshInput, parameters=[TRANSPORT],
         errors=[Code.FORBIDDEN],
     )  # fmt: skip
-    def revoke(self, request: Request) -> Response:
+    def revoke(self, request: Request) -> HttpResponse:
         """The refresh token, its family and their access tokens; an unknown one is as good as revoked. Sockets of the
         person are closed with 4001."""
         services.revoke(self._refresh(request))
@@ -146,14 +146,14 @@ class Me(TokenDoor):
     """`/api/auth/me`, and what a person does to the own account."""
 
     @operation("getMe", "auth", "Read oneself", answers={200: ME}, caller="known")
-    def retrieve(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> HttpResponse:
         """Who the token says one is."""
         return answer(user_data(policies.require_user(self.actor)))
 
     @operation(
         "updateMe", "auth", "Change oneself", answers={200: ME}, body=UpdateMe, caller="known", errors=[Code.FORBIDDEN]
     )
-    def partial_update(self, request: Request) -> Response:
+    def partial_update(self, request: Request) -> HttpResponse:
         """Messages that were said keep the name of that moment; a seat takes the new one with the next joining."""
         user, values = policies.require_user(self.actor), read(UpdateMe, request.data)
         if values.name is not UNSET:
@@ -161,12 +161,12 @@ class Me(TokenDoor):
         return answer(user_data(user))
 
     @operation("eraseMe", "auth", "Erase oneself", answers={200: ME}, caller="known", errors=[Code.FORBIDDEN])
-    def destroy(self, request: Request) -> Response:
+    def destroy(self, request: Request) -> HttpResponse:
         """What is left is a nameless shell: see `services.departures.erase`. There is no way back."""
         return cookies.clear(answer(user_data(erase(actor=policies.require_user(self.actor)))))
 
     @operation("getAccount", "auth", "Read what one comes in with", answers={200: ACCOUNT}, caller="known")
-    def account(self, request: Request) -> Response:
+    def account(self, request: Request) -> HttpResponse:
         """The address, whether there is a password, and the OAuth providers. A guest has nothing of it."""
         user = policies.require_user(self.actor)
         providers = list(user.identities.order_by("provider").values_list("provider", flat=True))
@@ -176,7 +176,7 @@ class Me(TokenDoor):
         "upgradeGuest", "auth", "Make oneself, a guest, an account", answers={200: SIGNED_IN, 202: SENT}, body=Upgrade,
         caller="known", errors=[Code.FORBIDDEN], parameters=[TRANSPORT],
     )  # fmt: skip
-    def upgrade(self, request: Request) -> Response:
+    def upgrade(self, request: Request) -> HttpResponse:
         """Id, seats, sessions and messages stay. Where addresses are verified always the same 202, and a mail."""
         user, values = policies.require_user(self.actor), read(Upgrade, request.data)
         if settings.SEANCE.email_verification:
@@ -190,7 +190,7 @@ class Me(TokenDoor):
         "changePassword", "auth", "Change the password", answers={200: SIGNED_IN}, body=ChangePassword,
         caller="known", errors=[Code.FORBIDDEN], parameters=[TRANSPORT],
     )  # fmt: skip
-    def password(self, request: Request) -> Response:
+    def password(self, request: Request) -> HttpResponse:
         """Whoever came in with the old one must come in anew; the answer has tokens that are good."""
         user, values = policies.require_user(self.actor), read(ChangePassword, request.data)
         limits.hit("account-logins", _account(user.email or ""))

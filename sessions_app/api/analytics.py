@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 from uuid import UUID
 
+from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events, figures
 from sessions_app.api.base import Door
@@ -33,7 +33,7 @@ class Analytics(Door):
         "getOverview", "analytics", "Count all sessions, by day", answers={200: ALL}, parameters=RANGE,
         errors=[Code.FORBIDDEN, Code.VALIDATION_ERROR], caller="known",
     )  # fmt: skip
-    def overview(self, request: Request) -> Response:
+    def overview(self, request: Request) -> HttpResponse:
         """For staff. As old as `as_of`, but for `live`, which is now. Every day of the range is there."""
         query = Query(request.query_params)
         until = query.day("until", events.now().date())
@@ -47,6 +47,6 @@ class Analytics(Door):
         "getSessionFigures", "analytics", "Count one session, whole and by day", answers={200: ONE},
         parameters=[SESSION_ID], errors=UNKNOWN, caller="known",
     )  # fmt: skip
-    def retrieve(self, request: Request, session_id: UUID | None) -> Response:
+    def retrieve(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """For its host and staff. As old as `as_of`."""
         return answer(analytics.of_session(self.actor, known(session_id)))

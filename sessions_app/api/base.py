@@ -2,34 +2,30 @@
 
 from typing import Any, ClassVar, cast
 
-from django.http import HttpRequest
+from django.http import HttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from sessions_app.api import throttles
 from sessions_app.api.authentication import TokenAuthentication
-from sessions_app.api.envelope import JSON, EnvelopeRenderer, answer
+from sessions_app.api.envelope import JSON, answer
 from sessions_app.api.openapi import DoorSchema
-from sessions_app.api.parsers import BodyRequest, StrictJSONParser
+from sessions_app.api.parsers import StrictJSONParser
 from sessions_app.models import User
 
-_RENDERER = EnvelopeRenderer()
 _PARSERS: list[BaseParser] = [StrictJSONParser()]
 _AUTHENTICATORS: list[BaseAuthentication] = [TokenAuthentication()]
 
 
 class Door(ViewSet):
-    """A view set that speaks the envelope. There is one form of answer, so negotiation only says yes or 406.
+    """A view set that speaks the envelope. There is one form of answer, so of negotiation only the 406 is left.
 
     `produces` are the media types that the answers can have; an `Accept` header that excludes all of them is refused.
     """
 
-    renderer_classes = (EnvelopeRenderer,)
     parser_classes = (StrictJSONParser,)
     schema = DoorSchema()
     produces: ClassVar[tuple[str, ...]] = (JSON,)
@@ -48,28 +44,11 @@ class Door(ViewSet):
         """DRF's hook."""
         return _AUTHENTICATORS
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """DRF's hook; sets `action`, as a view set does."""
-        actions: dict[str, str] = self.action_map or {}
-        self.action = "metadata" if request.method == "OPTIONS" else actions.get((request.method or "").lower(), "")
-        return BodyRequest(
-            request,
-            parsers=self.get_parsers(),
-            authenticators=self.get_authenticators(),
-            negotiator=self.get_content_negotiator(),
-            parser_context={"view": self, "args": args, "kwargs": kwargs},
-        )
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
-        """The one renderer; raises `NotAcceptable`."""
-        accept: str = request.META.get("HTTP_ACCEPT", "*/*")
-        if not force and accept not in ("*/*", JSON) and not any(_accepts(accept, kind) for kind in self.produces):
-            raise NotAcceptable
-        return _RENDERER, JSON
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Before the method runs. `check_throttles` is the one place where requests are counted."""
-        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        accept: str = request.META.get("HTTP_ACCEPT", "*/*")
+        if accept not in ("*/*", JSON) and not any(_accepts(accept, kind) for kind in self.produces):
+            raise NotAcceptable
         self.perform_authentication(request)
         self.check_throttles(request)
 
@@ -77,7 +56,7 @@ class Door(ViewSet):
         """Count the request by what it asks for; raises `RATE_LIMITED`."""
         throttles.check(request, type(self).__name__, self.action or "", self.actor)
 
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         """What can be done here; the same stands in `Allow`."""
         return answer({"methods": self.allowed_methods})
 

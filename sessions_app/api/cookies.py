@@ -8,10 +8,9 @@ that is allowed.
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import origins
 from sessions_app.errors import Code, SeanceError, invalid
@@ -72,7 +71,7 @@ def csrf_token(request: Request) -> str:
     return get_token(request._request)
 
 
-def put(response: Response, tokens: Tokens) -> Response:
+def put(response: HttpResponse, tokens: Tokens) -> HttpResponse:
     """Set both cookies."""
     env = settings.SEANCE
     _set(response, ACCESS, tokens.access, env.access_token_expire_minutes * 60, "/", "Lax")
@@ -80,7 +79,7 @@ def put(response: Response, tokens: Tokens) -> Response:
     return response
 
 
-def clear(response: Response) -> Response:
+def clear(response: HttpResponse) -> HttpResponse:
     """Take both away."""
     for name, path, same_site in ((ACCESS, "/", "Lax"), (REFRESH, REFRESH_PATH, "Strict")):
         _set(response, name, "", 0, path, same_site)

@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 from django.http import HttpResponse
-from rest_framework.renderers import BaseRenderer
-from rest_framework.response import Response
 
 from sessions_app import events
 from sessions_app.api.shapes import AnswerMeta, ErrorBody, Failure, PageMeta, Success
@@ -17,30 +15,15 @@ JSON = "application/json"
 encode = msgspec.json.Encoder().encode
 
 
-class EnvelopeRenderer(BaseRenderer):
-    """DRF's way out: the struct of an answer as JSON."""
-
-    media_type = JSON
-    format = "json"
-    charset = None
-    render_style = "binary"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """The bytes of a `Success` or a `Failure`."""
-        return encode(data)
-
-
 def answer(
     data: Any, *, status: int = 200, meta: AnswerMeta | None = None, headers: Mapping[str, str] | None = None
-) -> Response:
+) -> HttpResponse:
     """A success; `meta` where there is more to say than the time."""
     body = Success(data=data, meta=meta or AnswerMeta(timestamp=events.now()))
-    return Response(body, status, headers=headers)
+    return HttpResponse(encode(body), JSON, status, headers=headers)
 
 
-def whole(data: list[Any]) -> Response:
+def whole(data: list[Any]) -> HttpResponse:
     """A list that is told whole: as its only page."""
     meta = PageMeta(timestamp=events.now(), page=1, per_page=max(1, len(data)), total=len(data))
     return answer(data, meta=meta)
@@ -66,5 +49,5 @@ def failure_headers(error: SeanceError) -> dict[str, str]:
 
 
 def refusal(error: SeanceError) -> HttpResponse:
-    """An error from outside DRF."""
+    """An error as an answer."""
     return HttpResponse(encode(failure(error)), JSON, error.status, headers=failure_headers(error))

@@ -5,11 +5,10 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
-from django.http import Http404, UnreadablePostError
+from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
-from rest_framework.response import Response
 
-from sessions_app.api.envelope import failure, failure_headers
+from sessions_app.api.envelope import refusal
 from sessions_app.errors import Code, SeanceError, invalid
 from sessions_app.outage import OUTAGE
 
@@ -31,10 +30,9 @@ _PLAIN: dict[type[Exception], Code] = {
 RETRY_MS = 1000
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's hook: the answer to whatever a view, the authentication or a parser raised."""
-    found = translate(error)
-    return Response(failure(found), found.status, headers=failure_headers(found))
+    return refusal(translate(error))
 
 
 def translate(error: BaseException) -> SeanceError:

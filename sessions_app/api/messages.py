@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
+from django.http import HttpResponse
 from msgspec import UNSET
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events, limits
 from sessions_app.api.base import Door
@@ -39,7 +39,7 @@ class Messages(Door):
             *UNKNOWN, Code.SESSION_ENDED, Code.IDEMPOTENCY_CONFLICT, Code.NOT_YOUR_TURN, Code.SAFETY_NOTICE,
         ],
     )  # fmt: skip
-    def create(self, request: Request, session_id: UUID | None) -> Response:
+    def create(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """Whoever has a seat and a voice, and the host. 200 where this `client_msg_id` brought the same text before."""
         room = known(session_id)
         values = read(PostMessage, request.data)
@@ -60,7 +60,7 @@ class Messages(Door):
         "deleteMessage", "messages", "Take a message away", answers={200: ONE}, parameters=[SESSION_ID, MESSAGE_ID],
         errors=[*UNKNOWN, Code.NOT_FOUND], caller="known",
     )  # fmt: skip
-    def destroy(self, request: Request, session_id: UUID | None, message_id: UUID | None) -> Response:
+    def destroy(self, request: Request, session_id: UUID | None, message_id: UUID | None) -> HttpResponse:
         """Author, host and staff; everybody in the room gets `message_deleted`. Twice is the same as once."""
         found = services.delete_message(actor=self.actor, session_id=known(session_id), message_id=named(message_id))
         return answer(found)

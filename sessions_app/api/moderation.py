@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events
 from sessions_app.api.base import Door
@@ -30,7 +30,7 @@ class Participants(Door):
         "kickParticipant", "moderation", "Send somebody away", answers={200: ONE}, parameters=WHO,
         errors=[*REFUSALS, Code.VALIDATION_ERROR, Code.UNSUPPORTED_MEDIA_TYPE], caller="known",
     )  # fmt: skip
-    def kick(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> Response:
+    def kick(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> HttpResponse:
         """For good: the room gets `user_left`, the sockets close with 4503. Twice is the same as once."""
         room, who, _ = known(session_id), named(participant_id), read(Kick, request.data)
         return answer(moderation.kick(actor=self.actor, session_id=room, participant_id=who))
@@ -39,7 +39,7 @@ class Participants(Door):
         "muteParticipant", "moderation", "Mute somebody, or no more", answers={200: ONE}, parameters=WHO, body=Mute,
         errors=REFUSALS, caller="known",
     )  # fmt: skip
-    def mute(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> Response:
+    def mute(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> HttpResponse:
         """From the next message on, over whatever socket."""
         room, who, muted = known(session_id), named(participant_id), read(Mute, request.data).muted
         return answer(moderation.mute(actor=self.actor, session_id=room, participant_id=who, muted=muted))
@@ -48,7 +48,7 @@ class Participants(Door):
         "setParticipantRole", "moderation", "Give somebody another role", answers={200: ONE}, parameters=WHO,
         body=SetRole, errors=[*REFUSALS, Code.SESSION_FULL], caller="known",
     )  # fmt: skip
-    def role(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> Response:
+    def role(self, request: Request, session_id: UUID | None, participant_id: UUID | None) -> HttpResponse:
         """`host` hands the host's seat over: the room gets `session_updated`. An observer made here stays one."""
         room, who, role = known(session_id), named(participant_id), read(SetRole, request.data).role
         return answer(moderation.set_role(actor=self.actor, session_id=room, participant_id=who, role=role))
@@ -61,7 +61,7 @@ class Invites(Door):
         "createInvite", "moderation", "Make an invite", answers={201: MADE}, parameters=[SESSION_ID], body=NewInvite,
         errors=[*UNKNOWN, Code.SESSION_ENDED], caller="known",
     )  # fmt: skip
-    def create(self, request: Request, session_id: UUID | None) -> Response:
+    def create(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """The code is told this once. Whoever has it may know of the session, and join it as a new person."""
         room, values = known(session_id), read(NewInvite, request.data)
         row, code = invites.create_invite(actor=self.actor, session_id=room, values=values)
@@ -74,7 +74,7 @@ class Invites(Door):
         "revokeInvite", "moderation", "Revoke an invite", answers={200: ENDED}, parameters=[SESSION_ID, CODE],
         errors=[*UNKNOWN, Code.NOT_FOUND], caller="known",
     )  # fmt: skip
-    def destroy(self, request: Request, session_id: UUID | None, code: str) -> Response:
+    def destroy(self, request: Request, session_id: UUID | None, code: str) -> HttpResponse:
         """Whoever came in with it stays. Twice is the same as once; a code of nothing here is `NOT_FOUND`."""
         row = invites.revoke_invite(actor=self.actor, session_id=known(session_id), code=code)
         return answer(InviteEnd(code, row.uses, row.revoked_at or events.now()))

@@ -5,11 +5,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import origins, policies
 from sessions_app.api import cookies
@@ -45,7 +44,7 @@ class Providers(Door):
     """`/api/auth/oauth`."""
 
     @operation("listOAuthProviders", "auth", "The OAuth providers", answers={200: LIST})
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Where one can come in from."""
         found = services.providers().values()
         return whole([OAuthProvider(one.name, one.title, f"/api/auth/oauth/{one.name}") for one in found])
@@ -56,7 +55,8 @@ class OAuth(TokenDoor):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """DRF's hook. Who follows a link comes in, whoever one was before; who posts may want to be tied."""
-        return HEADER_ONLY if self.action == "begin" else super().get_authenticators()
+        method = getattr(self.request, "method", None)  # there is no request where the OpenAPI document is made
+        return HEADER_ONLY if method in ("GET", "HEAD") else super().get_authenticators()
 
     @operation(
         "beginOAuth", "auth", "Go to an OAuth provider", answers={}, parameters=[PROVIDER, NEXT, TRANSPORT],
@@ -72,18 +72,18 @@ class OAuth(TokenDoor):
         "prepareOAuth", "auth", "Ask for the way to an OAuth provider", answers={200: WAY}, body=OAuthStart,
         parameters=[PROVIDER, TRANSPORT], errors=[Code.NOT_FOUND, Code.FORBIDDEN],
     )  # fmt: skip
-    def prepare(self, request: Request, provider: str) -> Response:
+    def prepare(self, request: Request, provider: str) -> HttpResponse:
         """For a script: the address to go to. With a token, that person is tied to the provider; a guest becomes an
         account by it and keeps everything."""
         begun = self._begin(request, provider, read(OAuthStart, request.data).next, link=True)
-        response: Response = _put_browser(answer(OAuthWay(begun.url)), begun.browser)
+        response: HttpResponse = _put_browser(answer(OAuthWay(begun.url)), begun.browser)
         return response
 
     @operation(
         "untieOAuth", "auth", "Come in by an OAuth provider no more", answers={200: UNTIED}, parameters=[PROVIDER],
         errors=[Code.NOT_FOUND, Code.FORBIDDEN], caller="known",
     )  # fmt: skip
-    def destroy(self, request: Request, provider: str) -> Response:
+    def destroy(self, request: Request, provider: str) -> HttpResponse:
         """Not where it is the only way in."""
         user = policies.require_user(self.actor)
         services.untie(actor=user, provider=services.provider_of(provider))
@@ -150,7 +150,7 @@ class OAuthAnswer(Entrance):
         "exchangeOAuthCode", "auth", "Get the tokens after an OAuth provider", answers={200: SIGNED_IN},
         body=OAuthCode, parameters=[PROVIDER, TRANSPORT], errors=[Code.NOT_FOUND, Code.FORBIDDEN],
     )  # fmt: skip
-    def token(self, request: Request, provider: str) -> Response:
+    def token(self, request: Request, provider: str) -> HttpResponse:
         """With the `code` that stood in the address; it is good for a minute, and once."""
         services.provider_of(provider)
         return self.signed_in(services.take_code(read(OAuthCode, request.data).code))

@@ -1,13 +1,11 @@
 """sessions_app/api, the REST door: the body, one way in: JSON in UTF-8, of bounded size."""
 
-import io
 from collections.abc import Mapping
 from typing import IO, Any
 
 import msgspec
 from django.conf import settings
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
 
 from sessions_app.errors import invalid
 
@@ -35,13 +33,3 @@ class StrictJSONParser(BaseParser):
             raise invalid(non_field_errors="The body is not valid JSON.") from None
         except RecursionError:
             raise invalid(non_field_errors="The body is nested too deeply.") from None
-
-
-class BodyRequest(Request):
-    """DRF takes a body of unannounced length (`Transfer-Encoding: chunked`) for none; over ASGI it is there."""
-
-    def _load_stream(self) -> None:
-        super()._load_stream()  # type: ignore[misc]  # the stubs leave it out
-        inner: Any = self._request
-        if self._stream is None and "CONTENT_LENGTH" not in inner.META and hasattr(inner, "scope"):
-            self._stream: Any = io.BytesIO(inner.body) if inner._read_started else inner

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
+from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events
 from sessions_app.api.base import Door
@@ -36,7 +36,7 @@ class Complaints(Door):
         "createReport", "moderation", "Report somebody or a message", answers={200: MADE, 201: MADE}, body=NewReport,
         parameters=[SESSION_ID], errors=[*UNKNOWN, Code.NOT_FOUND], caller="known",
     )  # fmt: skip
-    def create(self, request: Request, session_id: UUID | None) -> Response:
+    def create(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """Staff read it. 200 where it is known already."""
         room, values = known(session_id), read(NewReport, request.data)
         row, is_new = services.report(actor=self.actor, session_id=room, values=values)
@@ -53,7 +53,7 @@ class Reports(Door):
         "listReports", "moderation", "Read the reports", answers={200: PAGE}, parameters=[*PAGING, STATE],
         errors=[Code.VALIDATION_ERROR, Code.NOT_FOUND, Code.FORBIDDEN], caller="known",
     )  # fmt: skip
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """The oldest first."""
         query = Query(request.query_params)
         page = query.integer("page", least=1) or 1
@@ -69,7 +69,7 @@ class Reports(Door):
         "closeReport", "moderation", "Say what became of a report", answers={200: ONE}, parameters=[REPORT_ID],
         body=CloseReport, errors=[Code.FORBIDDEN, Code.NOT_FOUND], caller="known",
     )  # fmt: skip
-    def partial_update(self, request: Request, report_id: UUID | None) -> Response:
+    def partial_update(self, request: Request, report_id: UUID | None) -> HttpResponse:
         """What is closed stays as it was closed."""
         state = read(CloseReport, request.data).state
         return answer(report_data(services.close_report(actor=self.actor, report_id=named(report_id), state=state)))
@@ -82,7 +82,7 @@ class Users(Door):
         "banUser", "moderation", "Ban somebody", answers={200: USER}, parameters=[USER_ID],
         errors=[Code.FORBIDDEN, Code.NOT_FOUND, Code.VALIDATION_ERROR, Code.UNSUPPORTED_MEDIA_TYPE], caller="known",
     )  # fmt: skip
-    def ban(self, request: Request, user_id: UUID | None) -> Response:
+    def ban(self, request: Request, user_id: UUID | None) -> HttpResponse:
         """Tokens are refused from now on, seats are freed, sockets closed with 4503. Twice is the same as once."""
         read(Ban, request.data)
         return answer(user_data(bans.ban(actor=self.actor, user_id=named(user_id))))
@@ -91,7 +91,7 @@ class Users(Door):
         "unbanUser", "moderation", "Let somebody in again", answers={200: USER}, parameters=[USER_ID],
         errors=[Code.FORBIDDEN, Code.NOT_FOUND, Code.VALIDATION_ERROR, Code.UNSUPPORTED_MEDIA_TYPE], caller="known",
     )  # fmt: skip
-    def unban(self, request: Request, user_id: UUID | None) -> Response:
+    def unban(self, request: Request, user_id: UUID | None) -> HttpResponse:
         """Tokens from before stay refused: the person must come in anew."""
         read(Ban, request.data)
         return answer(user_data(bans.unban(actor=self.actor, user_id=named(user_id))))

@@ -3,9 +3,9 @@
 from unicodedata import normalize
 from uuid import UUID
 
+from django.http import HttpResponse
 from msgspec import UNSET
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app import events
 from sessions_app.api.base import Door
@@ -79,7 +79,7 @@ class Sessions(Door):
         "listSessions", "sessions", "List sessions", answers={200: PAGE}, parameters=[*PAGING, *FILTERS],
         errors=[Code.VALIDATION_ERROR, Code.NOT_FOUND],
     )  # fmt: skip
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Listed sessions, with a token also one's own and those one took part in; staff see all."""
         query = Query(request.query_params)
         page = query.integer("page", least=1) or 1
@@ -99,7 +99,7 @@ class Sessions(Door):
         return answer([session_data(row, row.taken) for row in found], meta=meta)  # type: ignore[attr-defined]
 
     @operation("createSession", "sessions", "Open a session", answers={201: OPENED}, body=CreateSession)
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         """Without a token, where that is allowed, a fresh guest is the host, and `meta.host_token` is that guest's."""
         values = read(CreateSession, request.data)
         session, host, is_fresh = services.create_session(actor=self.actor, values=values)
@@ -107,7 +107,7 @@ class Sessions(Door):
         return answer(session, status=201, meta=meta, headers={"Location": f"/api/sessions/{session.id}"})
 
     @operation("getSession", "sessions", "Read a session", answers={200: ONE}, parameters=READING, errors=UNKNOWN)
-    def retrieve(self, request: Request, session_id: UUID | None) -> Response:
+    def retrieve(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """A session, as it is now."""
         return answer(cached.session(known(session_id), self.actor, invite_of(request)))
 
@@ -115,7 +115,7 @@ class Sessions(Door):
         "updateSession", "sessions", "Change a session", answers={200: ONE}, parameters=[SESSION_ID],
         body=UpdateSession, errors=[*UNKNOWN, Code.SESSION_ENDED], caller="known",
     )  # fmt: skip
-    def partial_update(self, request: Request, session_id: UUID | None) -> Response:
+    def partial_update(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """Host and staff. Everybody in it gets `session_updated`."""
         key, values = known(session_id), read(UpdateSession, request.data)
         return answer(services.update_session(actor=self.actor, session_id=key, values=values))
@@ -124,7 +124,7 @@ class Sessions(Door):
         "endSession", "sessions", "End a session", answers={200: ONE}, parameters=[SESSION_ID], errors=UNKNOWN,
         caller="known",
     )  # fmt: skip
-    def destroy(self, request: Request, session_id: UUID | None) -> Response:
+    def destroy(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """Host and staff. Nothing is lost: it can still be read. Twice is the same as once."""
         return answer(services.end_session(actor=self.actor, session_id=known(session_id)))
 
@@ -132,7 +132,7 @@ class Sessions(Door):
         "getHistory", "sessions", "Read the messages of a session", answers={200: HISTORY},
         parameters=[*READING, *CURSORS], errors=[*UNKNOWN, Code.VALIDATION_ERROR],
     )  # fmt: skip
-    def history(self, request: Request, session_id: UUID | None) -> Response:
+    def history(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """In ascending `seq`; without a cursor the latest `limit`. Other events have a `seq` too: there may be gaps."""
         query = Query(request.query_params)
         limit = query.integer("limit", least=1, most=HISTORY_MAX) or HISTORY_DEFAULT
@@ -153,7 +153,7 @@ class Sessions(Door):
         "listParticipants", "sessions", "Who is and was there", answers={200: PEOPLE}, parameters=READING,
         errors=UNKNOWN,
     )  # fmt: skip
-    def participants(self, request: Request, session_id: UUID | None) -> Response:
+    def participants(self, request: Request, session_id: UUID | None) -> HttpResponse:
         """In the order of their first coming."""
         row = visible_session(known(session_id), self.actor, invite_of(request))
         return whole(participants(row.id))

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app.api import cookies
 from sessions_app.api.authentication import HeaderAuthentication
@@ -34,7 +34,7 @@ class TokenDoor(Door):
         super().initial(request, *args, **kwargs)
         self.by_cookie = cookies.wanted(request)
 
-    def signed_in(self, user: User, tokens: Tokens | None = None, *, status: int = 200) -> Response:
+    def signed_in(self, user: User, tokens: Tokens | None = None, *, status: int = 200) -> HttpResponse:
         """The person is in: the tokens, or the cookies."""
         pair = tokens or issue_tokens(user)
         headers = ME_PLACE if status == 201 else None

@@ -1,7 +1,7 @@
 """sessions_app/api, the REST door: the personas that may come, and the board they spell on."""
 
+from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from sessions_app.api.base import Door
 from sessions_app.api.envelope import answer, whole
@@ -32,7 +32,7 @@ class Spirits(Door):
     """`/api/spirits` and one of them."""
 
     @operation("listSpirits", "spirits", "List the personas", answers={200: LIST})
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> HttpResponse:
         """Every published persona; one that speaks several languages stands there once for each."""
         return whole(cards())
 
@@ -40,7 +40,7 @@ class Spirits(Door):
         "getSpirit", "spirits", "Read a persona", answers={200: ONE}, errors=[Code.NOT_FOUND],
         parameters=[parameter("slug", {"type": "string"}, "The persona's name in addresses.", place="path")],
     )  # fmt: skip
-    def retrieve(self, request: Request, slug: str) -> Response:
+    def retrieve(self, request: Request, slug: str) -> HttpResponse:
         """A persona; of several languages English comes first."""
         found = sorted((card for card in cards() if card.slug == slug), key=lambda card: card.locale != "en")
         if not found:
@@ -55,7 +55,7 @@ class Layouts(Door):
         "getLayout", "spirits", "Read a board's coordinates", answers={200: BOARD}, errors=[Code.NOT_FOUND],
         parameters=[parameter("layout_id", {"type": "string"}, "Such as `classic-en@1`.", place="path")],
     )  # fmt: skip
-    def retrieve(self, request: Request, layout_id: str) -> Response:
+    def retrieve(self, request: Request, layout_id: str) -> HttpResponse:
         """Where each letter and word stands, in units of the board; a version of a board never changes."""
         try:
             return answer(get_layout(layout_id))

@@ -5,11 +5,13 @@ written by the outermost one; whatever stands before it, the client may have mad
 setting TRUSTED_PROXY_COUNT.
 """
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from django.conf import settings
 
 UNKNOWN = "unknown"  # a socket without an address, such as a Unix one
+REMEMBERED = 1024  # addresses as they were written
 
 
 def client_address(peer: str | None, forwarded: str) -> str:
@@ -32,6 +34,7 @@ def counted_address(address: str) -> str:
     return f"{IPv6Address(int(found) >> 64 << 64)}/64" if isinstance(found, IPv6Address) else address
 
 
+@lru_cache(REMEMBERED)
 def _normal(written: str) -> str:
     """An address without a port, brackets or zone, and IPv4 as such; empty where it is none."""
     text = written.strip('"')

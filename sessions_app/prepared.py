@@ -8,6 +8,8 @@ psycopg's own are the fields' Python types, so PostgreSQL answers in binary; SQL
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import chain
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -15,7 +17,7 @@ import msgspec
 import psycopg
 from django.db import connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Field, JSONField, Model, QuerySet
 from psycopg.types.json import Jsonb
 
 from sessions_app import replica
@@ -193,11 +195,14 @@ def _insert_sql(model: type[Model]) -> tuple[str, Fields]:
 
 
 @cache
-def _insert_each_sql(models: tuple[type[Model], ...]) -> tuple[str, tuple[Fields, ...]]:
+def _insert_each_sql(models: tuple[type[Model], ...]) -> "tuple[str, list[attrgetter[Any]], list[int]]":
+    """The statement, what reads the values of each row, and which of all values are JSON."""
     statements, fields = zip(*(_insert_sql(model) for model in models), strict=True)
     *first, last = statements
     parts = ", ".join(f"part_{n} AS ({sql})" for n, sql in enumerate(first))
-    return f"WITH {parts} {last}" if first else last, fields
+    read = [attrgetter(*(field.attname for field in some)) for some in fields]
+    json = [n for n, field in enumerate(chain(*fields)) if isinstance(field, JSONField)]
+    return f"WITH {parts} {last}" if first else last, read, json
 
 
 @cache
@@ -264,19 +269,16 @@ def insert_each(rows: Sequence[Model]) -> None:
             for row in rows:
                 insert([row])
         return
-    sql, fields = _insert_each_sql(tuple(type(row) for row in rows))
-    values = [_plain(getattr(row, field.attname)) for row, some in zip(rows, fields, strict=True) for field in some]
+    sql, read, json = _insert_each_sql(tuple(type(row) for row in rows))
+    values = [value for get, row in zip(read, rows, strict=True) for value in get(row)]
+    for n in json:  # which must be said to be that
+        values[n] = Jsonb(values[n])
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with raw_cursor() as raw:
             raw.execute(sql, values, prepare=True)
     for row in rows:
         row._state.adding, row._state.db = False, "default"
-
-
-def _plain(value: Any) -> Any:
-    """A value as psycopg takes it: JSON must be said to be that."""
-    return Jsonb(value) if isinstance(value, dict) else value
 
 
 def delete(model: type[Model], ids: Collection[UUID]) -> None:

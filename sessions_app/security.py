@@ -10,14 +10,30 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import jwt
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from jwt.algorithms import HMACAlgorithm
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from sessions_app.errors import Code, SeanceError
+
+
+class _Hmac(HMACAlgorithm):
+    """PyJWT looks with each token whether the secret is not by mistake a public key, a third of what a token costs;
+    here once for each secret."""
+
+    prepare_key = cache(HMACAlgorithm.prepare_key)
+
+
+_ALGORITHM = settings.SEANCE.jwt_algorithm
+jwt.unregister_algorithm(_ALGORITHM)
+jwt.register_algorithm(_ALGORITHM, _Hmac(getattr(_Hmac, _ALGORITHM.replace("HS", "SHA"))))
 
 
 class Claims(NamedTuple):

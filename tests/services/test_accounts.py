@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.utils import timezone
+from jwt.algorithms import HMACAlgorithm
 from pytest_django import Settings
 
 from sessions_app.errors import Code, SeanceError
@@ -175,6 +176,26 @@ def test_a_token_of_another_key_or_of_none_is_none() -> None:
     assert verify_token(good)
     for token in wrong:
         assert refusal(verify_token, token).code == Code.UNAUTHORIZED
+
+
+def test_a_secret_is_looked_at_once_and_signs_as_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    algorithm = django_settings.SEANCE.jwt_algorithm
+    looked: list[bytes] = []
+
+    def look(key: bytes) -> bool:
+        looked.append(key)
+        return False
+
+    monkeypatch.setattr(HMACAlgorithm, "_is_der_key", staticmethod(look))
+
+    tokens = [create_access_token({"sub": make_guest().id}) for _ in range(3)]
+    known = [verify_token(token).user_id for token in tokens]
+
+    assert len(looked) <= 1
+    untouched = jwt.PyJWT()  # with algorithms of its own
+    for user_id, token in zip(known, tokens, strict=True):
+        told = untouched.decode(token, django_settings.SEANCE.jwt_secret, algorithms=[algorithm], audience="seance")
+        assert told["sub"] == str(user_id)
 
 
 # --- Refresh tokens ---------------------------------------------------------------------------------------------------

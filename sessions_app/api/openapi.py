@@ -187,9 +187,13 @@ def add_the_rest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         "/health/ready": _health("Whether new clients may be sent here.", "getReadiness", Health, can_fail=True),
     }
     result["components"]["schemas"] = dict(sorted(schemas.items()))
+    # A view's methods are a set, whose order is another in each process.
+    for path, item in result["paths"].items():
+        result["paths"][path] = {method: item[method] for method in sorted(item, key=METHODS.index)}
     return result
 
 
+METHODS = ["get", "post", "patch", "delete"]
 DOCUMENT: dict[str, Any] = {
     "OAS_VERSION": "3.1.1",  # msgspec writes JSON Schema 2020-12, which 3.0 does not know
     "COMPONENT_SPLIT_REQUEST": False,  # what goes in and what comes out are different structs already

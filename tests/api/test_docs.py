@@ -33,6 +33,14 @@ def test_the_document_is_made_without_a_warning_and_is_valid() -> None:
     call_command("spectacular", fail_on_warn=True, validate=True, custom_settings=custom, stdout=StringIO())
 
 
+def test_the_methods_of_a_path_have_one_order_in_every_process(openapi: dict[str, Any]) -> None:
+    several = [list(methods) for methods in openapi["paths"].values() if len(methods) > 1]
+
+    assert several
+    for methods in several:
+        assert methods == [one for one in ("get", "post", "patch", "delete") if one in methods]
+
+
 def test_every_route_is_in_the_document(openapi: dict[str, Any]) -> None:
     routes = {"/api/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(one.pattern)) for one in urls.urlpatterns if one.name}
 

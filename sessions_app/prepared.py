@@ -271,8 +271,8 @@ def insert_each(rows: Sequence[Model]) -> None:
         return
     sql, read, json = _insert_each_sql(tuple(type(row) for row in rows))
     values = [value for get, row in zip(read, rows, strict=True) for value in get(row)]
-    for n in json:  # which must be said to be that
-        values[n] = Jsonb(values[n])
+    for n in json:  # which must be said to be that; JSON has a null of its own
+        values[n] = None if values[n] is None else Jsonb(values[n])
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with raw_cursor() as raw:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from uuid_utils.compat import uuid7
 
 from sessions_app import events, outbox, prepared
 from sessions_app.inputs import CreateSession
@@ -98,6 +99,17 @@ def test_a_row_may_refer_to_one_that_comes_with_it() -> None:
     assert found.host is not None
     assert found.host.name == "Ada"
     assert not guest._state.adding
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("data", [None, {"a": 1}, ["a", 1]])
+def test_json_is_stored_as_it_is_and_none_as_none(data: Any) -> None:
+    event = WebhookEvent(kind="session.created", session=uuid7(), data=data, at=events.now())
+
+    prepared.insert_each([event])
+
+    assert WebhookEvent.objects.get().data == data
+    assert WebhookEvent.objects.filter(data__isnull=True).exists() is (data is None)
 
 
 @pytest.mark.django_db(transaction=True)

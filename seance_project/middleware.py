@@ -1,4 +1,4 @@
-"""seance_project: each HTTP request gets an id and one log line, each answer its policies; and what only some need."""
+"""seance_project: each HTTP request gets an id and one log line, each answer its policies, the admin its session."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RequestMiddleware:
     there.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

@@ -67,7 +67,8 @@ class Command(SeanceCommand):
             sitting = Sitting(address, client, Narrator(view), typed, linger, token)
             if as_json:
                 sitting.overhear = self._write
-            with suppress(ValueError, NotImplementedError, RuntimeError):  # only the main thread hears signals
+            # Only the main thread hears signals, and on Windows no loop does.
+            with suppress(ValueError, NotImplementedError, RuntimeError):
                 for number in (signal.SIGINT, signal.SIGTERM):
                     asyncio.get_running_loop().add_signal_handler(number, typed.put_nowait, Interrupted())
             try:
